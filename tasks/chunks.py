@@ -1,0 +1,71 @@
+"""What unload and row steps share: the content key of a chunk, its receipt, and the cache that keeps receipts.
+
+A chunk is named by its content: the key is a hash of everything that its bytes depend on, the file is named after the
+key, and the receipt of a finished chunk is a persisted Prefect result stored under the same key, inside the storage
+area. Whoever asks for the same content again, from whichever host or Prefect server, gets the receipt back.
+"""
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, Union
+
+from prefect.cache_policies import CacheKeyFnPolicy
+from prefect.context import TaskRunContext
+from prefect.filesystems import LocalFileSystem, WritableFileSystem
+from pydantic import BaseModel, ConfigDict
+
+from tasks.storage import FolderArea, S3Area, StorageArea
+
+if TYPE_CHECKING:
+    from prefect_aws import S3Bucket
+
+RECEIPTS = "receipts"
+
+
+class Receipt(BaseModel):
+    """What a chunk task returns: one published file.
+
+    path: relative to the storage area.  rows: data rows.  bytes: size of the file.
+    sha256: hexadecimal, of the file's bytes.  key: the content key.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+    key: str
+
+
+def content_key(**parts: object) -> str:
+    """SHA-256 (hexadecimal) over named parts, which must be JSON values: equal parts, equal key."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _key_of_chunk(_context: TaskRunContext, parameters: dict[str, Any]) -> str:
+    key: str = parameters["chunk"].key
+    return key
+
+
+#: The cache policy of every chunk task: its parameter `chunk` carries the content key.
+CONTENT = CacheKeyFnPolicy(cache_key_fn=_key_of_chunk)
+
+
+def receipts_of(area: StorageArea) -> WritableFileSystem:
+    """The Prefect block through which an area keeps its receipts; saved under a name made from the area's URI.
+
+    The receipts lie beside the files that they speak of: another host needs nothing but the area.
+    """
+    block = _receipts_block(area)
+    block.save("receipts-" + hashlib.sha256(area.uri.encode()).hexdigest()[:16], overwrite=True)
+    return block
+
+
+def _receipts_block(area: StorageArea) -> Union[LocalFileSystem, "S3Bucket"]:
+    if isinstance(area, S3Area):
+        folder = f"{area.prefix}/{RECEIPTS}".lstrip("/")
+        return area.block.model_copy(update={"bucket_folder": folder})
+    assert isinstance(area, FolderArea)
+    return LocalFileSystem(basepath=str(area.root / RECEIPTS))
