@@ -1,0 +1,46 @@
+"""The environment in which the project's own Prefect processes run.
+
+Prefect reads its settings from `PREFECT_*` variables, then from the active profile of `PREFECT_PROFILES_PATH`, by
+default the one below `~/.prefect`. Both may belong to somebody's other work, Prefect Cloud perhaps.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+LOOPBACK = "127.0.0.1"
+OWNER = "REPRISE_OWNER"  # marks every process that we start: its value is the home it belongs to
+
+
+def isolated_environment(
+    caller: Mapping[str, str], *, home: Path, prefect_home: Path, api_url: str | None = None
+) -> dict[str, str]:
+    """The caller's environment with every Prefect setting replaced by our own; `caller` itself is left as it is.
+
+    home:         the project's home, whose processes `deployments.processes.stop_owned` finds.
+    prefect_home: folder of Prefect's database, profiles and results; it need not exist.
+    api_url:      the server to talk to; None for the server's own process.
+    """
+    environment = {name: value for name, value in caller.items() if not name.startswith("PREFECT_")}
+    environment |= {
+        OWNER: str(home),
+        "PREFECT_HOME": str(prefect_home),
+        "PREFECT_PROFILES_PATH": str(prefect_home / "profiles.toml"),
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",  # a server that is away is an error, not a reason for another
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "DO_NOT_TRACK": "1",
+        # What flows start by name is what this virtual environment has, activated or not.
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), caller.get("PATH", os.defpath)]),
+    }
+    if api_url is not None:
+        environment["PREFECT_API_URL"] = api_url
+    return environment | _no_proxy_to_this_machine(caller)
+
+
+def _no_proxy_to_this_machine(caller: Mapping[str, str]) -> dict[str, str]:
+    """Prefect's client obeys HTTP_PROXY, and a company's proxy knows nothing of a server on this machine."""
+    excepted = caller.get("no_proxy") or caller.get("NO_PROXY") or ""
+    hosts = dict.fromkeys([*filter(None, excepted.split(",")), LOOPBACK, "localhost"])
+    return dict.fromkeys(("no_proxy", "NO_PROXY"), ",".join(hosts))
