@@ -39,7 +39,8 @@ class ProcessId(BaseModel, frozen=True):
         try:
             process = psutil.Process(self.pid)
             # The system counts in ticks since boot, so that an adjusted clock may move a creation time a little.
-            return abs(process.create_time() - self.started) < 2.0 and process.status() != psutil.STATUS_ZOMBIE
+            same = abs(process.create_time() - self.started) < 2.0
+            return bool(same and process.status() != psutil.STATUS_ZOMBIE)
         except psutil.NoSuchProcess:
             return False
 
