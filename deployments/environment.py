@@ -9,8 +9,14 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tasks.errors import FatalError
+
 LOOPBACK = "127.0.0.1"
 OWNER = "REPRISE_OWNER"  # marks every process that we start: its value is the home it belongs to
+
+
+class ProfileUnusable(FatalError):
+    """The user's own Prefect profile was asked for and names no server."""
 
 
 def isolated_environment(
@@ -37,6 +43,21 @@ def isolated_environment(
     if api_url is not None:
         environment["PREFECT_API_URL"] = api_url
     return environment | _no_proxy_to_this_machine(caller)
+
+
+def profile_environment(caller: Mapping[str, str], *, home: Path) -> dict[str, str]:
+    """The caller's environment with her own Prefect settings and profile, for a process of this home.
+
+    Raises ProfileUnusable when they name no server to talk to.
+    """
+    from prefect.settings import get_current_settings
+
+    if get_current_settings().api.url is None:
+        raise ProfileUnusable(
+            "your Prefect profile names no server; `prefect cloud login` or `prefect config set PREFECT_API_URL=…`, "
+            "or leave out --use-profile for a server of our own"
+        )
+    return {**caller, OWNER: str(home), "DO_NOT_TRACK": "1"}
 
 
 def _no_proxy_to_this_machine(caller: Mapping[str, str]) -> dict[str, str]:

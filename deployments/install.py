@@ -1,7 +1,8 @@
 """Makes the checkout's virtual environment: `python deployments/install.py`, run by `make setup`.
 
-Runs before anything is installed, hence with the standard library alone. Installs what `requirements.lock` lists, by its
-hashes, then the project itself. A stamp, written last, makes the next run instant; an interrupted run is finished by it.
+Runs before anything is installed, hence with the standard library alone. Installs what `requirements.lock` lists, by
+its hashes, then the project itself. A stamp, written last, makes the next run instant; an interrupted run is finished
+by the next.
 """
 
 import hashlib
@@ -30,8 +31,8 @@ LARGE_MEGABYTES = 10.0
 # What pip says, and what to do about it.
 REMEDIES = {
     r"No space left on device": "the disk is full; make room and run `make setup` again",
-    r"DO NOT MATCH THE HASHES": "a package is not the one that was locked: the registry or the way to it cannot be trusted",
-    r"SSLError|CERTIFICATE_VERIFY_FAILED": "the registry's certificate is not trusted; set pip's `cert` to your CA bundle",
+    r"DO NOT MATCH THE HASHES": "a package is not the one that was locked: do not trust the registry, or the way to it",
+    r"SSLError|CERTIFICATE_VERIFY": "the registry's certificate is not trusted; name your CA bundle in pip's `cert`",
     r"ProxyError|Connection|name resolution|timed out|Max retries|No matching distribution": (
         "the package registry was not reached; check the network, or pip's `index-url` and `proxy`, "
         "and run `make setup` again: it goes on where it stopped"
@@ -62,9 +63,10 @@ def install() -> None:
     if STAMP.exists() and STAMP.read_text(encoding="utf-8") == wanted:
         return
     check_disk()
+    download = SIZE.read_text(encoding="utf-8").strip()
     say(
-        f"Installing into .venv: about {SIZE.read_text(encoding='utf-8').strip()} MB to download (less what pip has in its "
-        f"cache), {VENV_MEGABYTES / 1000:g} GB of disk; a few minutes."
+        f"Installing into .venv: about {download} MB to download (less what pip has in its cache), "
+        f"{VENV_MEGABYTES / 1000:g} GB of disk; a few minutes."
     )
     make_venv()
     with tempfile.TemporaryDirectory(prefix="reprise-setup-") as folder:
@@ -163,8 +165,9 @@ def worth_telling(line: str) -> Iterator[str]:
         yield f"  {file[1].lower()} {file[2]} ({float(file[3]):.0f} MB)"
     if line.startswith("Building wheels for collected packages: pyspark"):
         yield "  building PySpark's wheel"
-    if line.startswith("Installing collected packages"):
-        yield f"  installing {line.count(',') + 1} package(s)"
+    packages = line.count(",") + 1
+    if line.startswith("Installing collected packages") and packages > 1:
+        yield f"  installing {packages} packages"
 
 
 def failure(lines: list[str]) -> str:

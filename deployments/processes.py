@@ -5,7 +5,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,8 +40,7 @@ class ProcessId(BaseModel, frozen=True):
         try:
             process = psutil.Process(self.pid)
             # The system counts in ticks since boot, so that an adjusted clock may move a creation time a little.
-            same = abs(process.create_time() - self.started) < 2.0
-            return bool(same and process.status() != psutil.STATUS_ZOMBIE)
+            return abs(process.create_time() - self.started) < 2.0 and _runs(process)
         except psutil.NoSuchProcess:
             return False
 
@@ -77,27 +77,29 @@ def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
         yield
 
 
-def stop_owned(home: Path, *, prefect_home: Path | None = None) -> int:
+def stop_owned(home: Path, *, prefect_home: Path | None = None, spare: Collection[int] = ()) -> int:
     """End all processes that belong to this home, those whose parents crashed too: ask, wait, then kill.
 
     prefect_home: only those with this Prefect home.
-    Returns how many there were. Safe to repeat; this process and its parents are left alone.
+    spare:        pids to leave alone; this process and its parents are left alone too.
+    Returns how many there were. Safe to repeat.
     """
     wanted = {OWNER: str(home)} | ({} if prefect_home is None else {"PREFECT_HOME": str(prefect_home)})
-    found = _processes_with(wanted)
+    found = _processes_with(wanted, spare)
     for process in found:
         _signal(process, kill=False)
-    psutil.wait_procs(found, timeout=TERMINATE_SECONDS)
-    left = _processes_with(wanted)  # asks again: they may have started others meanwhile
+    _wait_for_end(found)
+    left = _processes_with(wanted, spare)  # asks again: they may have started others meanwhile
     for process in left:
         _signal(process, kill=True)
-    psutil.wait_procs(left, timeout=TERMINATE_SECONDS)
+    _wait_for_end(left)
     return len(found)
 
 
-def _processes_with(variables: Mapping[str, str]) -> list[psutil.Process]:
-    myself = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
-    return [p for p in psutil.process_iter() if p.pid not in myself and variables.items() <= _environment(p).items()]
+def _processes_with(variables: Mapping[str, str], spare: Collection[int]) -> list[psutil.Process]:
+    untouched = {os.getpid(), *(parent.pid for parent in psutil.Process().parents()), *spare}
+    every = (process for process in psutil.process_iter() if process.pid not in untouched)
+    return [process for process in every if variables.items() <= _environment(process).items()]
 
 
 def _environment(process: psutil.Process) -> dict[str, str]:
@@ -106,6 +108,20 @@ def _environment(process: psutil.Process) -> dict[str, str]:
         return dict(process.environ())
     except (psutil.Error, OSError):
         return {}
+
+
+def _wait_for_end(processes: Sequence[psutil.Process]) -> None:
+    """Returns when all ended or TERMINATE_SECONDS are over. A zombie has ended, whether somebody asks for it or not."""
+    deadline = time.monotonic() + TERMINATE_SECONDS
+    while time.monotonic() < deadline and any(_runs(process) for process in processes):
+        time.sleep(0.02)
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _signal(process: psutil.Process, *, kill: bool) -> None:

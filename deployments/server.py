@@ -16,6 +16,7 @@ from tasks.errors import FatalError
 
 START_SECONDS = 120.0  # the first start makes the database: 11 s on two idle cores
 PORT_TRIES = 5
+ANSWER_SECONDS, ANSWER_TRIES = 5.0, 6
 
 
 class ServerNotStarted(FatalError):
@@ -44,6 +45,10 @@ class PrefectServer(BaseModel, frozen=True):
     def is_alive(self) -> bool:
         """Whether it still runs, and under its leash; a busy one may be slow to answer."""
         return self.process.is_alive() and self.leash.is_alive()
+
+    def answers(self) -> bool:
+        """Whether it answers within half a minute; a busy one takes its time."""
+        return any(_answers(self.port) for _ in range(ANSWER_TRIES))
 
 
 def start_server(
@@ -135,7 +140,7 @@ def _wait_for(process: subprocess.Popen[bytes], port: int) -> PrefectServer | No
 
 
 def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=2)
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=ANSWER_SECONDS)
     try:
         connection.request("GET", "/api/health")
         return connection.getresponse().status == http.HTTPStatus.OK

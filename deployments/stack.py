@@ -1,0 +1,139 @@
+"""The local stack: a Prefect server and one worker, on this machine, for this checkout alone."""
+
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from deployments.environment import isolated_environment, profile_environment
+from deployments.processes import ProcessId, locked, spawn, stop_owned
+from deployments.server import PrefectServer, log_end, start_server
+from tasks.errors import FatalError
+from tasks.settings import CHECKOUT
+
+WORK_POOL = "local"
+WORKER_SECONDS = 60.0
+WORKER_READY = "started!"
+# The worker asks for work every two seconds, not fifteen: somebody is watching.
+WORKER_SETTINGS = {"PREFECT_WORKER_QUERY_SECONDS": "2"}
+
+
+class WorkerNotStarted(FatalError):
+    """The worker did not come up; the message has the end of its log and what to do."""
+
+
+class Stack(BaseModel, frozen=True):
+    """What was started.
+
+    server: ours; None when the worker works for the server of the user's own Prefect profile.
+    """
+
+    server: PrefectServer | None
+    worker: ProcessId
+
+    def server_answers(self) -> bool:
+        return self.server is None or (self.server.is_alive() and self.server.answers())
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackFolder:
+    """Where a home keeps its stack: Prefect's own data, the logs, and what was started."""
+
+    home: Path
+
+    @property
+    def prefect_home(self) -> Path:
+        return self.home / "prefect"
+
+    @property
+    def server_log(self) -> Path:
+        return self.home / "stack" / "server.log"
+
+    @property
+    def worker_log(self) -> Path:
+        return self.home / "stack" / "worker.log"
+
+    @property
+    def state(self) -> Path:
+        return self.home / "stack" / "state.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.home / "stack" / "lock"
+
+    def environment(self, caller: Mapping[str, str], server: PrefectServer | None) -> dict[str, str]:
+        """The environment of commands that use the stack."""
+        if server is None:
+            return profile_environment(caller, home=self.home)
+        return isolated_environment(caller, home=self.home, prefect_home=self.prefect_home, api_url=server.api_url)
+
+    def read(self) -> Stack | None:
+        """The stack that was started last, dead or alive; None when there is none."""
+        try:
+            return Stack.model_validate_json(self.state.read_bytes())
+        except FileNotFoundError:
+            return None
+
+    def write(self, stack: Stack) -> None:
+        """Note what was started, all or nothing."""
+        part = self.state.with_suffix(".part")
+        part.write_text(stack.model_dump_json(), encoding="utf-8")
+        part.replace(self.state)
+
+
+def up(folder: StackFolder, caller: Mapping[str, str], *, use_profile: bool = False) -> Stack:
+    """Start what does not run yet of the local stack. Safe to repeat, also after a crash of any part.
+
+    use_profile: work for the server of the user's own Prefect profile; start none.
+    Raises ServerNotStarted, WorkerNotStarted, ProfileUnusable.
+    """
+    with locked(folder.lock):
+        stack = folder.read()
+        if stack is not None and ((stack.server is None) != use_profile or not stack.server_answers()):
+            _stop(folder, stack)  # a worker is bound to its server
+            stack = None
+        if stack is not None and stack.worker.is_alive():
+            return stack
+        server = stack.server if stack is not None else None
+        if server is None and not use_profile:
+            stop_owned(folder.home, prefect_home=folder.prefect_home)  # what a crash between start and note left
+            server = start_server(caller, home=folder.home, prefect_home=folder.prefect_home, log=folder.server_log)
+        stack = Stack(server=server, worker=_start_worker(folder, caller, server))
+        folder.write(stack)
+        return stack
+
+
+def down(folder: StackFolder) -> int:
+    """End everything that was started for this home, after crashes too; returns how many processes there were."""
+    with locked(folder.lock):
+        return _stop(folder, folder.read())
+
+
+def _stop(folder: StackFolder, stack: Stack | None) -> int:
+    # The server goes last, so that the worker and its flow runs can still report how they ended.
+    server = stack.server.process.pid if stack is not None and stack.server is not None else 0
+    ended = stop_owned(folder.home, spare=[server]) + stop_owned(folder.home)
+    folder.state.unlink(missing_ok=True)
+    return ended
+
+
+def _start_worker(folder: StackFolder, caller: Mapping[str, str], server: PrefectServer | None) -> ProcessId:
+    """Start a worker, which makes its work pool if need be, and wait until it takes work."""
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "worker", "start"]
+    options = ["--pool", WORK_POOL, "--type", "process", "--name", WORK_POOL]
+    environment = WORKER_SETTINGS | folder.environment(caller, server)
+    process = spawn([*command, *options], environment=environment, folder=CHECKOUT, log=folder.worker_log)
+    deadline = time.monotonic() + WORKER_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        if WORKER_READY in folder.worker_log.read_text(errors="replace"):
+            return ProcessId.of(process.pid)
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    raise WorkerNotStarted(
+        f"the worker did not start; the end of its log ({folder.worker_log}):\n{log_end(folder.worker_log)}\n"
+        f"Mend what it names, then run again; `make stop` ends what may be left"
+    )
