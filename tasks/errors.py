@@ -8,10 +8,10 @@ RepriseError
 ├── ReplanError             the plan no longer fits the source: one new plan under a new snapshot
 │   ├── SnapshotLost          the connection that holds the snapshot is gone
 │   ├── TableRewritten        TRUNCATE, a rewriting ALTER, VACUUM FULL …: the heap that was planned is gone
-│   └── CatalogChanged        a table was altered or dropped between plan and read
+│   ├── CatalogChanged        a table was altered or dropped between plan and read
+│   └── ValueNotExact         a value that its file type cannot hold: its column goes as text
 └── FatalError              a person must act
     ├── SourceRefused         wrong host, password, database, schema, table, privilege or server version
-    ├── ValueNotExact         a value that its file type cannot hold
     ├── RowCountMismatch      a chunk file has other rows than its fingerprint counted
     ├── StorageRefused        the storage area cannot be written, or is full
     └── ManifestBroken        a manifest is absent, unreadable, or not what its files say
@@ -54,16 +54,24 @@ class CatalogChanged(ReplanError):
     """A table was altered or dropped between plan and read."""
 
 
+class ValueNotExact(ReplanError):
+    """A value that its file type cannot hold exactly: plan again, with that column as text.
+
+    table: full name.  column: name.
+    """
+
+    def __init__(self, message: str, *, table: str, column: str) -> None:
+        super().__init__(message)
+        self.table = table
+        self.column = column
+
+
 class FatalError(RepriseError):
     """Trying again changes nothing: a person must act."""
 
 
 class SourceRefused(FatalError):
     """The source cannot be read as asked."""
-
-
-class ValueNotExact(FatalError):
-    """A value that its file type cannot hold exactly; it is never changed in silence."""
 
 
 class RowCountMismatch(FatalError):

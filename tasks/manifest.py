@@ -26,12 +26,16 @@ class _Value(BaseModel):
 
 
 class Column(_Value):
-    """A column as the source declares it, and the type that carries it in the files."""
+    """A column as the source declares it, and the type that carries it in the files.
+
+    as_text: the file type gave way to text, since a value was met that it cannot hold.
+    """
 
     name: str
     postgres_type: str
     file_type: str
     nullable: bool
+    as_text: bool
 
 
 class ChunkEntry(Receipt):
