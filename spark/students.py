@@ -39,7 +39,7 @@ def main() -> None:
     spark = open_session("students")
     tables = {name: read_table(spark, arguments[name], name) for name in SOURCES}
     students_with_indicators(**tables).write.parquet(path_of(arguments["output_uri"]))
-    print("wrote students", flush=True)
+    print("progress: wrote students", flush=True)
 
 
 def students_with_indicators(

@@ -34,7 +34,7 @@ def write_tables(spark: SparkSession, sources: dict[str, str], output_uri: str) 
     for name, table in tables.items():
         started = time.monotonic()
         table.write.parquet(path_of(f"{output_uri}/{name}"))
-        print(f"wrote {name} in {time.monotonic() - started:.1f} s", flush=True)
+        print(f"progress: wrote {name} in {time.monotonic() - started:.1f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,9 @@ from tasks.errors import FatalError
 
 Report = Callable[[str], None]
 
+# A line that a script prints for people starts so; all others are its log.
+PROGRESS = "progress: "
+
 
 @dataclass(frozen=True, kw_only=True)
 class SparkJob:
@@ -48,6 +51,10 @@ class Submission(Protocol):
 
 class SparkRunner(Protocol):
     """A place where Spark jobs run."""
+
+    @property
+    def spark_version(self) -> str:
+        """The version of Spark that runs there, e.g. `3.5.6`."""
 
     def submit(self, job: SparkJob) -> Submission:
         """Start a job; whoever submits it waits for it."""

@@ -9,12 +9,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
 from tasks.errors import FatalError
-from tasks.spark_job import Report, SparkJob, SparkJobFailed, SparkResult, zip_packages
+from tasks.spark_job import PROGRESS, Report, SparkJob, SparkJobFailed, SparkResult, zip_packages
 from tasks.submit.log import end_of_log, reason_of
 
 GUARD = Path(__file__).with_name("guard.py")
@@ -38,6 +39,8 @@ appender.stderr.name = stderr
 appender.stderr.target = SYSTEM_ERR
 appender.stderr.layout.type = PatternLayout
 appender.stderr.layout.pattern = %d{yyyy-MM-dd HH:mm:ss} %p %c{1}: %m%n%ex
+logger.native.name = org.apache.hadoop.util.NativeCodeLoader
+logger.native.level = error
 """
 
 
@@ -50,6 +53,12 @@ class LocalRunner:
 
     logs: Path
 
+    @property
+    def spark_version(self) -> str:
+        """The installed version of PySpark."""
+        _installed("pyspark")
+        return version("pyspark")
+
     def submit(self, job: SparkJob) -> "LocalSubmission":
         """Start the job. It ends with this process, even when that is killed."""
         with _refusals_explained():
@@ -57,28 +66,27 @@ class LocalRunner:
             scratch = Path(tempfile.mkdtemp(prefix="reprise-spark-"))
         try:
             with _refusals_explained():
-                process, log = self._start(job, scratch)
+                return self._start(job, scratch)
         except BaseException:
             shutil.rmtree(scratch, ignore_errors=True)
             raise
-        return LocalSubmission(job=job, process=process, log=log, started=time.monotonic())
 
-    def _start(self, job: SparkJob, scratch: Path) -> "tuple[subprocess.Popen[str], Path]":
-        command = _command(job, scratch)
+    def _start(self, job: SparkJob, scratch: Path) -> "LocalSubmission":
+        command = [sys.executable, "-I", "-S", str(GUARD), str(scratch), *_command(job, scratch)]
         handle, log = tempfile.mkstemp(dir=self.logs, prefix=f"spark-{job.name}-", suffix=".log")
-        with os.fdopen(handle, "wb") as stderr:
-            process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(GUARD), str(scratch), *command],
-                env=_environment(scratch),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                start_new_session=True,  # a terminal's Ctrl-C reaches the flow, which cancels the job
-                text=True,
-                encoding="utf-8",
-                errors="replace",
-            )
-        return process, Path(log)
+        os.close(handle)
+        process = subprocess.Popen(
+            command,
+            env=_environment(scratch),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,  # so does Spark itself with what the script writes to its own
+            start_new_session=True,  # a terminal's Ctrl-C reaches the flow, which cancels the job
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+        return LocalSubmission(job=job, process=process, log=Path(log), started=time.monotonic())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +101,11 @@ class LocalSubmission:
     def wait(self, report: Report) -> SparkResult:
         """Pass on the job's lines until it ends. Raises SparkJobFailed; an interruption cancels the job."""
         try:
-            for line in _pipe(self.process.stdout):
-                report(f"{self.job.name}: {line.rstrip()}")
+            with self.log.open("w", encoding="utf-8") as log:
+                for line in _pipe(self.process.stdout):
+                    log.write(line)
+                    if line.startswith(PROGRESS):
+                        report(line.removeprefix(PROGRESS).rstrip())
             code = self.process.wait()
         finally:
             self._end()
@@ -121,12 +132,12 @@ class LocalSubmission:
 
 
 def _command(job: SparkJob, scratch: Path) -> list[str]:
-    """spark-submit's command line; its files lie in the scratch folder, as Spark has its own ideas of commas in paths."""
+    """spark-submit's command line; its files lie in the scratch folder: Spark sees lists and patterns in paths."""
     script = Path(shutil.copy(job.script, scratch))
     archive = scratch / "packages.zip"
     archive.write_bytes(zip_packages(job.packages))
     (scratch / "log4j2.properties").write_text(LOG4J)
-    settings = SETTINGS | {"spark.local.dir": str(scratch), "spark.sql.warehouse.dir": str(scratch)}
+    settings = SETTINGS | {"spark.sql.warehouse.dir": str(scratch)}
     options = [part for name, value in settings.items() for part in ("--conf", f"{name}={value}")]
     submit = str(_installed("pyspark") / "bin" / "spark-submit")
     return [submit, "--master", "local[*]", *options, "--py-files", str(archive), str(script), *job.arguments]
@@ -140,6 +151,7 @@ def _environment(scratch: Path) -> dict[str, str]:
         ),  # never the machine's: Spark 3.5 runs on Java 8, 11, 17
         "SPARK_HOME": str(_installed("pyspark")),
         "SPARK_CONF_DIR": str(scratch),  # no spark-defaults.conf of the machine
+        "SPARK_LOCAL_DIRS": str(scratch),
         "SPARK_LOCAL_IP": "127.0.0.1",
         "PYSPARK_PYTHON": sys.executable,
         "TZ": "UTC",
