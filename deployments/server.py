@@ -98,7 +98,20 @@ def leased_server(caller: Mapping[str, str], *, home: Path, folder: Path) -> Ite
                     caller, home=home, prefect_home=prefect_home, log=folder / "server.log", lease=lease
                 )
                 write_state(state, server)
-        yield server
+        try:
+            yield server
+        finally:
+            send_held_back()
+
+
+def send_held_back() -> None:
+    """Send the logs and events that Prefect, if this process uses it, still holds back for its server."""
+    if "prefect" in sys.modules:
+        from prefect.events.worker import EventsWorker
+        from prefect.logging.handlers import APILogWorker
+
+        APILogWorker.drain_all()
+        EventsWorker.drain_all()
 
 
 def read_state(path: Path) -> PrefectServer | None:

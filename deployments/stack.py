@@ -137,3 +137,24 @@ def _start_worker(folder: StackFolder, caller: Mapping[str, str], server: Prefec
         f"the worker did not start; the end of its log ({folder.worker_log}):\n{log_end(folder.worker_log)}\n"
         f"Mend what it names, then run again; `make stop` ends what may be left"
     )
+
+
+class Part(BaseModel, frozen=True):
+    """One part of the stack as `reprise status` shows it; where: its address, or the log that says why it is down."""
+
+    name: str
+    is_up: bool
+    where: str
+
+
+def parts(folder: StackFolder) -> list[Part]:
+    """What runs at this moment."""
+    stack = folder.read()
+    if stack is not None and stack.server is None:
+        server = Part(name="Prefect server", is_up=True, where="that of your own Prefect profile")
+    elif stack is not None and stack.server is not None and stack.server_answers():
+        server = Part(name="Prefect server", is_up=True, where=stack.server.ui_url)
+    else:
+        server = Part(name="Prefect server", is_up=False, where=str(folder.server_log))
+    works = stack is not None and stack.worker.is_alive()
+    return [server, Part(name="worker", is_up=works, where=str(folder.worker_log))]

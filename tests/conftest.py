@@ -55,17 +55,7 @@ def prefect_server() -> Iterator[str]:
             _temporary_global_settings_context(get_settings_context()),
         ):
             yield server.api_url
-            _drain()
         del os.environ["PREFECT_API_URL"]
-
-
-def _drain() -> None:
-    """Send what Prefect still holds back, while the server is there to take it."""
-    from prefect.events.worker import EventsWorker
-    from prefect.logging.handlers import APILogWorker
-
-    APILogWorker.drain_all()
-    EventsWorker.drain_all()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,63 @@
+"""Where the console's words go: results to standard output, everything else to standard error."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TextIO
+
+
+def say(text: str) -> None:
+    """A line for the person at the screen, on standard error."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+@contextmanager
+def results_apart() -> Iterator[TextIO]:
+    """The real standard output, while whatever else writes there, child processes too, goes to standard error."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with os.fdopen(os.dup(kept), "w", encoding="utf-8") as results:
+            yield results
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def columns(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A table in plain text: numbers to the right with thousands apart, everything else to the left."""
+    cells = [header, *[[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    right = [bool(rows) and isinstance(rows[0][column], int | float) for column in range(len(header))]
+    lines = []
+    for row in cells:
+        padded = [c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)]
+        lines.append("  ".join(padded).rstrip())
+    return "\n".join(lines)
+
+
+class ShortErrors(logging.Filter):
+    """Takes errors that explain themselves out of what Prefect prints: the console says them once, at the end.
+
+    What a retry logs stays, without its traceback. Prefect's server gets all of it.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        from tasks.errors import RepriseError
+
+        if record.exc_info and isinstance(record.exc_info[1], RepriseError):
+            record.exc_info = None  # the console's handler is the last one
+            return record.levelno < logging.ERROR
+        # The first is the same error once more, the second how Prefect says goodbye to what it has yet to send.
+        return not record.getMessage().startswith(("Finished in state Failed", "Still processing items"))
+
+
+def shorten_errors() -> None:
+    """Let Prefect, which has been imported, print no traceback of errors that explain themselves."""
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(ShortErrors())
