@@ -12,7 +12,7 @@ from spark.students import (
     recruitment_by_student,
     students_with_indicators,
 )
-from tests.spark.erp_rows import rows_of
+from erp_rows import rows_of
 
 JOINED = date(2024, 9, 2)
 MAY = datetime(2024, 5, 4, 10, 0, tzinfo=UTC)
