@@ -19,11 +19,11 @@ from tasks.unload.source import Source, source_of
 from tasks.unload.unload import plan_unload, publish_unload, unload_chunk
 
 
-@flow(name="unload-erp", flow_run_name="unload {schema}")
+@flow(name="unload-erp", flow_run_name="unload {source_schema}")
 def unload_erp(
     source: str,
     storage: str,
-    schema: str = "erp",
+    source_schema: str = "erp",
     workers: Annotated[int, Field(ge=1, le=64)] = 2,
     source_name: str | None = None,
     trust_restart: bool = False,
@@ -33,7 +33,7 @@ def unload_erp(
     Args:
         source: Prefect block (sqlalchemy-connector/NAME or database-credentials/NAME), or a DSN without password.
         storage: Staging area: a folder, s3://bucket/prefix, or the block s3-bucket/NAME.
-        schema: Schema of the source whose tables are unloaded.
+        source_schema: Schema of the source whose tables are unloaded.
         workers: Chunks that are read at the same time; each takes one connection.
         source_name: Name of the server in manifests and keys; by default host, port and database.
         trust_restart: Reuse chunks of before a restart of the server; say yes only where its data folder is never
@@ -45,7 +45,7 @@ def unload_erp(
     has_replanned = False
     while True:
         try:
-            return _unload_snapshot(place, schema, area, text_columns, workers)
+            return _unload_snapshot(place, source_schema, area, text_columns, workers)
         except ValueNotExact as reason:
             get_run_logger().warning("%s: planning again with that column as text", reason)
             text_columns |= {(reason.table, reason.column)}

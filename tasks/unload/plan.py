@@ -11,7 +11,7 @@ from tasks.errors import ManifestBroken
 from tasks.manifest import Manifest, dataset_name, latest_manifest, safe_name
 from tasks.storage import StorageArea, read_bytes
 from tasks.unload.cut import CutHeap, Fingerprint, Range, cut, fingerprints
-from tasks.unload.snapshot import SnapshotRef
+from tasks.unload.snapshot import SnapshotRef, wait_for_fence
 from tasks.unload.source import SESSION, Connection, Source
 from tasks.unload.tables import Heap, Table, find_tables, with_text
 from tasks.unload.types import MAPPING_VERSION, ColumnPlan
@@ -72,7 +72,6 @@ def make_plan(
     schema: str,
     area: StorageArea,
     text_columns: TextColumns,
-    may_cache: bool,
     workers: int,
 ) -> UnloadPlan:
     """Plan the unload of a schema under a snapshot; `connection` must be the one that holds it. Reads no column.
@@ -87,7 +86,7 @@ def make_plan(
         source=source, snapshot=snapshot.name, salt=salt_of(area, dataset), heaps=heaps, workers=workers
     )
     by_oid = {cut_heap.heap.oid: cut_heap for cut_heap in heaps}
-    keys = KeyMaker(area=area.uri, snapshot=snapshot, may_cache=may_cache)
+    keys = KeyMaker(area=area.uri, snapshot=snapshot, may_cache=wait_for_fence(source, snapshot))
     plans = []
     for table in tables:
         cut_heaps = tuple(by_oid[heap.oid] for heap in table.heaps)

@@ -22,6 +22,10 @@ SELECT pg_catalog.pg_export_snapshot() AS name,
 -- name: fence_reached
 SELECT pg_catalog.pg_current_wal_flush_lsn() >= {fence}::pg_lsn AS reached
 
+-- name: commit_nothing
+-- A transaction number of its own makes a commit record, and a commit record makes the server flush.
+SELECT pg_catalog.pg_current_xact_id()
+
 -- name: schema_exists
 SELECT pg_catalog.has_schema_privilege(oid, 'USAGE') AS usable FROM pg_catalog.pg_namespace WHERE nspname = {schema}
 

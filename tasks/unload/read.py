@@ -33,7 +33,7 @@ class ChunkReader:
 
     def __init__(self, source: Source, snapshot: str) -> None:
         self._snapshot = snapshot
-        self._duckdb = duckdb.connect(config={"threads": 1, "TimeZone": "UTC"})
+        self._duckdb = duckdb.connect(config={"threads": 1, "autoinstall_known_extensions": False})
         try:
             extension = files("duckdb_extension_postgres_scanner") / "extensions" / f"v{version('duckdb')}"
             self._run(sql.SQL("LOAD {}").format(str(extension / "postgres_scanner.duckdb_extension")))
@@ -66,9 +66,11 @@ class ChunkReader:
             named, current, seen = self._fetch(comparison_of(heap))
             require_same_heap(heap, {"named": named, "current": current, "seen": seen})
             yield
-        finally:
+        except BaseException:
             with contextlib.suppress(duckdb.Error):  # the error that brought us here says more
                 self._duckdb.execute("ROLLBACK")
+            raise
+        self._duckdb.execute("COMMIT")
 
     def write_parquet(self, chunk: Chunk, columns: tuple[ColumnPlan, ...], file: Path) -> None:
         """Write the chunk's rows to a new file; to be called inside `locked`.

@@ -14,6 +14,7 @@ from tasks.unload.queries import query
 from tasks.unload.source import OLDEST_VERSION, Connection, Source, connect, one_row, opening
 
 FENCE_PATIENCE_S = 20
+NUDGE_AFTER_S = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,12 +109,19 @@ def wait_for_fence(source: Source, snapshot: SnapshotRef) -> bool:
     """Wait until the WAL up to the snapshot is on the server's disk; False when that takes longer than 20 s.
 
     Then nothing of this run may be cached: after a crash the server could give a transaction number out again.
+    Where nobody commits, nobody flushes the rest of a WAL page; so after a moment we commit an empty transaction.
     """
     if snapshot.fence is None:
         return True
+    fence_reached = query("fence_reached", fence=sql.Literal(snapshot.fence))
+    started, has_nudged = time.monotonic(), False
     with contextlib.closing(connect(source)) as connection:
-        for pause in (0, 0.1, 0.2, 0.4, 0.8, *[1] * FENCE_PATIENCE_S):
-            time.sleep(pause)
-            if one_row(connection, query("fence_reached", fence=sql.Literal(snapshot.fence)))["reached"]:
-                return True
-    return False
+        while not one_row(connection, fence_reached)["reached"]:
+            waited = time.monotonic() - started
+            if waited > FENCE_PATIENCE_S:
+                return False
+            if waited > NUDGE_AFTER_S and not has_nudged:
+                connection.execute(query("commit_nothing"))
+                has_nudged = True
+            time.sleep(0.05)
+    return True

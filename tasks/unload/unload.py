@@ -21,7 +21,7 @@ from tasks.storage import StorageArea
 from tasks.unload.copy import Readers, copy_chunk
 from tasks.unload.guard import require_same_heaps
 from tasks.unload.plan import Chunk, TablePlan, TextColumns, UnloadPlan, make_plan
-from tasks.unload.snapshot import HeldSnapshot, wait_for_fence
+from tasks.unload.snapshot import HeldSnapshot
 from tasks.unload.source import Source, connect
 from tasks.unload.types import ColumnPlan
 
@@ -50,7 +50,6 @@ def plan_unload(
         schema=schema,
         area=area,
         text_columns=text_columns,
-        may_cache=wait_for_fence(source, snapshot.ref),
         workers=workers,
     )
 

@@ -1,0 +1,1 @@
+"""Speeds as ratios to a named reference that is measured in the same run."""
