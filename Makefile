@@ -19,7 +19,7 @@ setup: ## install everything into .venv, by the hashes of requirements.lock (PYT
 		'install one, or name it: make setup PYTHON=/path/to/python3.11' >&2; exit 1
 
 run: setup ## the school's ERP becomes a warehouse, under Prefect: make run SCALE=0.1 SEED=2
-	@$(BIN)/python -m deployments.run --scale '$(SCALE)' --seed '$(SEED)'
+	@$(BIN)/reprise run --scale '$(SCALE)' --seed '$(SEED)'
 
 stop: ## end all that was started
 	@if [ -x $(BIN)/reprise ]; then $(BIN)/reprise down; fi

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from console import manifest, stack, unload
+from console import manifest, run, stack, unload
 from console.output import say
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command("run")(run.run)
 app.command("up")(stack.up)
 app.command("down")(stack.down)
 app.command("status")(stack.status)

@@ -9,14 +9,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tasks.errors import FatalError
+from deployments.errors import ProfileUnusable
 
 LOOPBACK = "127.0.0.1"
 OWNER = "REPRISE_OWNER"  # marks every process that we start: its value is the home it belongs to
-
-
-class ProfileUnusable(FatalError):
-    """The user's own Prefect profile was asked for and names no server."""
 
 
 def isolated_environment(

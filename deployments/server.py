@@ -11,16 +11,12 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from deployments.environment import LOOPBACK, isolated_environment
+from deployments.errors import ServerNotStarted
 from deployments.processes import ProcessId, free_port, listener, locked, spawn, stop_owned
-from tasks.errors import FatalError
 
 START_SECONDS = 120.0  # the first start makes the database: 11 s on two idle cores
 PORT_TRIES = 5
 ANSWER_SECONDS, ANSWER_TRIES = 5.0, 6
-
-
-class ServerNotStarted(FatalError):
-    """The Prefect server did not come up; the message has the end of its log and what to do."""
 
 
 class PrefectServer(BaseModel, frozen=True):

@@ -9,9 +9,9 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from deployments.environment import isolated_environment, profile_environment
+from deployments.errors import WorkerNotStarted
 from deployments.processes import ProcessId, locked, spawn, stop_owned
 from deployments.server import PrefectServer, log_end, start_server
-from tasks.errors import FatalError
 from tasks.settings import CHECKOUT
 
 WORK_POOL = "local"
@@ -19,10 +19,6 @@ WORKER_SECONDS = 60.0
 WORKER_READY = "started!"
 # The worker asks for work every two seconds, not fifteen: somebody is watching.
 WORKER_SETTINGS = {"PREFECT_WORKER_QUERY_SECONDS": "2"}
-
-
-class WorkerNotStarted(FatalError):
-    """The worker did not come up; the message has the end of its log and what to do."""
 
 
 class Stack(BaseModel, frozen=True):

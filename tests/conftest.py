@@ -5,11 +5,13 @@ Prefect is imported inside fixtures only: it reads its settings from the environ
 
 import os
 import shutil
+import sqlite3
 import sys
 import tempfile
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -56,6 +58,27 @@ def prefect_server() -> Iterator[str]:
         ):
             yield server.api_url
         del os.environ["PREFECT_API_URL"]
+
+
+@pytest.fixture
+def home(prefect_server: str, tmp_path: Path) -> Iterator[Path]:
+    """A home of the test's own, in a path with a space and an accent; what is started for it ends with the test."""
+    folder = tmp_path / "chez élève"
+    for prefect_home in (folder / "prefect", folder / "console" / "prefect"):
+        # Making Prefect's database takes ten seconds; a copy of an existing one is as good.
+        prefect_home.mkdir(parents=True)
+        source, copy = HOME / "server" / "prefect" / "prefect.db", prefect_home / "prefect.db"
+        with closing(sqlite3.connect(source)) as made, closing(sqlite3.connect(copy)) as wanted:
+            made.backup(wanted)
+    yield folder
+    stop_owned(folder)
+
+
+@pytest.fixture
+def caller(home: Path) -> dict[str, str]:
+    """The environment of somebody who has configured no Prefect and works with `home`."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    return environment | {"REPRISE_HOME": str(home), "HOME": str(home / "user")}
 
 
 @pytest.fixture(scope="session")
