@@ -7,7 +7,7 @@ import errno
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 from urllib.parse import unquote, urlsplit
 
 from tasks.errors import StorageRefused, StorageUnavailable
+from tasks.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -70,11 +71,14 @@ def read_bytes(area: StorageArea, path: str) -> bytes:
         return stream.read()
 
 
-def scratch_folder(area: StorageArea) -> Path:
-    """Where a file for this area is best written before it is published: the same disk, if the area has one."""
+def scratch_of(area: StorageArea) -> AbstractContextManager[Path]:
+    """A folder to write files for this area in, before they are published: on the same disk, if the area has one.
+
+    It is gone when the block ends; after a kill, when the next one starts.
+    """
     if isinstance(area, FolderArea):
         return area.scratch()
-    return Path(tempfile.gettempdir())
+    return scratch_folder(Path(tempfile.gettempdir()) / f"reprise-{os.getuid()}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,11 +91,13 @@ class FolderArea:
     def uri(self) -> str:
         return self.root.as_uri()
 
-    def scratch(self) -> Path:
-        folder = self.root / PARTIAL
-        with _refusals_explained(self.uri):
-            folder.mkdir(parents=True, exist_ok=True)
-        return folder
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A folder for unfinished files, on the disk of the area."""
+        with ExitStack() as stack:
+            with _refusals_explained(self.uri):
+                folder = stack.enter_context(scratch_folder(self.root / PARTIAL))
+            yield folder
 
     def put_file(self, local: Path, path: str) -> None:
         target = self.root / path
@@ -102,18 +108,13 @@ class FolderArea:
             _sync(target.parent)
 
     def put(self, path: str, content: bytes, *, only_if_absent: bool = False) -> bool:
-        with _refusals_explained(self.uri):
-            handle, name = tempfile.mkstemp(dir=self.scratch())
-            temporary = Path(name)
-            try:
-                with os.fdopen(handle, "wb") as stream:
-                    stream.write(content)
-                if not only_if_absent:
-                    self.put_file(temporary, path)
-                    return True
-                return self._link(temporary, path)
-            finally:
-                temporary.unlink(missing_ok=True)
+        with self.scratch() as folder, _refusals_explained(self.uri):
+            temporary = folder / "object"
+            temporary.write_bytes(content)
+            if not only_if_absent:
+                self.put_file(temporary, path)
+                return True
+            return self._link(temporary, path)
 
     def _link(self, temporary: Path, path: str) -> bool:
         target = self.root / path
@@ -136,8 +137,8 @@ class FolderArea:
             return None
 
     def list(self, prefix: str) -> Iterator[str]:
-        found = (p.relative_to(self.root).as_posix() for p in (self.root / prefix).rglob("*") if p.is_file())
-        yield from sorted(found)
+        found = (p.relative_to(self.root) for p in (self.root / prefix).rglob("*") if p.is_file())
+        yield from sorted(path.as_posix() for path in found if path.parts[0] != PARTIAL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +152,7 @@ class S3Area:
 
     @cached_property
     def client(self) -> "S3Client":
-        return cast("S3Client", self.block.credentials.get_s3_client())
+        return self.block.credentials.get_s3_client()
 
     @property
     def bucket(self) -> str:

@@ -2,16 +2,14 @@
 
 import contextlib
 import hashlib
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import duckdb
 from psycopg import sql
 
 from tasks.chunks import Receipt
 from tasks.errors import StorageRefused
-from tasks.storage import StorageArea, scratch_folder
+from tasks.storage import StorageArea, scratch_of
 from tasks.unload.guard import explaining, lock_and_compare, require_same_catalog, why_read_failed
 from tasks.unload.plan import Chunk
 from tasks.unload.pool import Pool
@@ -53,8 +51,8 @@ def copy_chunk(*, chunk: Chunk, columns: tuple[ColumnPlan, ...], readers: Reader
 
     Raises RetryableError, ReplanError, RowCountMismatch, StorageRefused; then nothing was published.
     """
-    with tempfile.TemporaryDirectory(dir=scratch_folder(area)) as folder:
-        file = Path(folder) / "chunk.parquet"
+    with scratch_of(area) as folder:
+        file = folder / "chunk.parquet"
         try:
             with readers.reading(chunk.heap) as reader:
                 reader.write_parquet(chunk, columns, file)
