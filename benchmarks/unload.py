@@ -21,8 +21,8 @@ from deployments.server import leased_server
 from erp.account import server_account, server_programs
 from erp.server import EmbeddedServer
 
-ROWS = 3_000_000
-ROUNDS = 5
+ROWS = 10_000_000
+ROUNDS = 3
 WORKERS = 2
 
 TABLE = """

@@ -15,7 +15,7 @@ from tasks.unload.plan import Chunk
 from tasks.unload.pool import Pool
 from tasks.unload.queries import query
 from tasks.unload.read import ChunkReader, value_not_exact
-from tasks.unload.source import Connection, Source, connect, one_row, snapshot_transaction
+from tasks.unload.source import Connection, Source, one_row, reconnect, snapshot_transaction
 from tasks.unload.tables import Heap
 from tasks.unload.types import ColumnPlan
 
@@ -27,7 +27,7 @@ class Readers:
         self.source = source
         self.snapshot = snapshot
         self._readers = Pool(lambda: ChunkReader(source, snapshot))
-        self._lookouts: Pool[Connection] = Pool(lambda: connect(source))
+        self._lookouts: Pool[Connection] = Pool(lambda: reconnect(source))
 
     @contextlib.contextmanager
     def reading(self, heap: Heap) -> Iterator[ChunkReader]:
@@ -72,7 +72,7 @@ def copy_chunk(*, chunk: Chunk, columns: tuple[ColumnPlan, ...], readers: Reader
 
 def _require_no_nan(chunk: Chunk, columns: tuple[ColumnPlan, ...], readers: Readers) -> None:
     """Raises ValueNotExact if a numeric column of the chunk holds NaN, the one text of it that is no DECIMAL."""
-    connection, heap = connect(readers.source), chunk.heap
+    connection, heap = reconnect(readers.source), chunk.heap
     with contextlib.closing(connection), explaining(heap), snapshot_transaction(connection, readers.snapshot):
         lock_and_compare(connection, heap)
         for column in columns:

@@ -9,7 +9,7 @@ from psycopg import sql
 from tasks.unload.guard import explaining, lock_and_compare
 from tasks.unload.pool import Pool
 from tasks.unload.queries import query
-from tasks.unload.source import Connection, Source, connect, one_row, snapshot_transaction
+from tasks.unload.source import Connection, Source, one_row, reconnect, snapshot_transaction
 from tasks.unload.tables import Heap, Table, count_blocks
 
 LEAST_CHUNK_BLOCKS = 2_048  # 16 MiB
@@ -89,7 +89,7 @@ def fingerprints(
     """
     portions = [(cut_heap.heap, portion) for cut_heap in heaps for portion in _portions(cut_heap)]
     found: dict[int, list[Fingerprint]] = {heap.oid: [] for heap, _ in portions}
-    with Pool(lambda: connect(source)) as connections, ThreadPoolExecutor(max_workers=workers) as threads:
+    with Pool(lambda: reconnect(source)) as connections, ThreadPoolExecutor(max_workers=workers) as threads:
 
         def take(portion: tuple[Heap, tuple[Range, ...]]) -> list[Fingerprint]:
             with connections.lend() as connection, explaining(portion[0]):

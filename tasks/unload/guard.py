@@ -14,14 +14,13 @@ from psycopg import sql
 from tasks.errors import (
     CatalogChanged,
     ChunkNotRead,
-    FatalError,
     RepriseError,
-    SnapshotLost,
+    SourceRefused,
     SourceUnavailable,
     TableRewritten,
 )
 from tasks.unload.queries import query
-from tasks.unload.source import LOCK_TIMEOUT_MS, Connection, Row, Source, connect, one_row, snapshot_transaction
+from tasks.unload.source import LOCK_TIMEOUT_MS, Connection, Row, Source, one_row, reconnect, snapshot_transaction
 from tasks.unload.tables import Heap, heap_schema
 
 
@@ -81,7 +80,8 @@ def explained(error: psycopg.Error, heap: Heap) -> RepriseError:
         case psycopg.errors.UndefinedTable() | psycopg.errors.InvalidSchemaName() | psycopg.errors.UndefinedColumn():
             return CatalogChanged(f'table "{heap.full_name}" was dropped or altered under the run: {reason}')
         case psycopg.errors.InsufficientPrivilege():
-            return CatalogChanged(f'table "{heap.full_name}" may no longer be read: {reason}')
+            remedy = "grant the role SELECT on it, and BYPASSRLS where a row-level policy applies"
+            return SourceRefused(f'table "{heap.full_name}" may not be read: {reason}: {remedy}')
         case _:
             return ChunkNotRead(f'table "{heap.full_name}": {reason}')
 
@@ -101,21 +101,10 @@ def why_read_failed(source: Source, snapshot: str, heap: Heap, reason: str) -> R
     The reader gives no SQLSTATE, and its messages come in the server's language.
     """
     try:
-        with contextlib.closing(connect(source)) as connection:
-            _require_snapshot(connection, snapshot)
+        with contextlib.closing(reconnect(source)) as connection:
             with explaining(heap), snapshot_transaction(connection, snapshot):
                 lock_and_compare(connection, heap)
             require_same_catalog(connection, heap)
-    except FatalError as error:  # the server answered when the run was planned
-        return SourceUnavailable(str(error))
     except RepriseError as error:
         return error
     return ChunkNotRead(f'table "{heap.full_name}": the read broke off: {reason}: run again')
-
-
-def _require_snapshot(connection: Connection, snapshot: str) -> None:
-    try:
-        with snapshot_transaction(connection, snapshot):
-            connection.execute("SELECT 1")
-    except (psycopg.errors.UndefinedObject, psycopg.errors.InvalidParameterValue) as error:
-        raise SnapshotLost(f"the snapshot {snapshot} is gone, and its holder's connection with it: {error}") from error

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import duckdb
 
 from tasks.chunks import content_key
-from tasks.errors import ManifestBroken
+from tasks.errors import ManifestBroken, StorageUnavailable
 from tasks.manifest import Manifest, dataset_name, latest_manifest, safe_name
 from tasks.storage import StorageArea, read_bytes
 from tasks.unload.cut import CutHeap, Fingerprint, Range, cut, fingerprints
@@ -148,7 +148,10 @@ def salt_of(area: StorageArea, dataset: str) -> int:
     """
     path = f"salts/{dataset}"
     area.put(path, str(secrets.randbits(SALT_BITS)).encode(), only_if_absent=True)
-    text = read_bytes(area, path).decode(errors="replace")
+    try:
+        text = read_bytes(area, path).decode(errors="replace")
+    except FileNotFoundError as error:  # S3 said that somebody else is putting it
+        raise StorageUnavailable(f"{area.uri}/{path} is being made by another run: run again") from error
     if not text.isdigit() or int(text) >= 2**SALT_BITS:
         raise ManifestBroken(f"{area.uri}/{path} is damaged: delete it; the next run then reads every chunk again")
     return int(text)

@@ -3,6 +3,7 @@
 import logging
 import time
 from datetime import datetime
+from pathlib import PurePosixPath
 from uuid import UUID
 
 from prefect.artifacts import (
@@ -48,6 +49,11 @@ class UnloadReport(BaseModel):
     manifest: str
     snapshot_at: datetime
     tables: tuple[TableReport, ...]
+
+    @property
+    def manifest_id(self) -> str:
+        """The manifest's id in its area."""
+        return PurePosixPath(self.manifest).stem
 
 
 class TableProgress:

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from tasks.errors import SnapshotLost, SourceRefused
 from tasks.unload.queries import query
-from tasks.unload.source import OLDEST_VERSION, Connection, Source, connect, one_row, opening
+from tasks.unload.source import OLDEST_VERSION, Connection, Source, connect, one_row, opening, reconnect
 
 FENCE_PATIENCE_S = 20
 NUDGE_AFTER_S = 0.5
@@ -61,13 +61,6 @@ class HeldSnapshot:
     ref: SnapshotRef
     connection: Connection
 
-    def check_alive(self) -> None:
-        """Raises SnapshotLost when the holding connection is gone."""
-        try:
-            self.connection.execute("SELECT 1")
-        except psycopg.OperationalError as error:
-            raise SnapshotLost(f"the snapshot {self.ref.name} was lost with its connection: {error}") from error
-
 
 @contextlib.contextmanager
 def held_snapshot(source: Source) -> Iterator[HeldSnapshot]:
@@ -80,6 +73,8 @@ def held_snapshot(source: Source) -> Iterator[HeldSnapshot]:
         taken_at = row["taken_at"].astimezone(UTC)
         ref = SnapshotRef(name=row["name"], taken_at=taken_at, fence=row["fence"], server=server)
         yield HeldSnapshot(ref=ref, connection=connection)
+    except psycopg.OperationalError as error:
+        raise SnapshotLost(f"the connection that held the snapshot was lost: {' '.join(str(error).split())}") from error
     finally:
         connection.close()
 
@@ -115,7 +110,7 @@ def wait_for_fence(source: Source, snapshot: SnapshotRef) -> bool:
         return True
     fence_reached = query("fence_reached", fence=sql.Literal(snapshot.fence))
     started, has_nudged = time.monotonic(), False
-    with contextlib.closing(connect(source)) as connection:
+    with contextlib.closing(reconnect(source)) as connection:
         while not one_row(connection, fence_reached)["reached"]:
             waited = time.monotonic() - started
             if waited > FENCE_PATIENCE_S:

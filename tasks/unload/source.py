@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from tasks.errors import SourceRefused, SourceUnavailable
+from tasks.errors import SnapshotLost, SourceRefused, SourceUnavailable
 
 OLDEST_VERSION = 14
 CONNECT_TIMEOUT_S = 10
@@ -126,6 +126,14 @@ def connect(source: Source) -> Connection:
         ) from error
 
 
+def reconnect(source: Source) -> Connection:
+    """As `connect`, for a source that answered before: whatever is wrong now may pass. Raises SourceUnavailable."""
+    try:
+        return connect(source)
+    except SourceRefused as error:
+        raise SourceUnavailable(str(error)) from error
+
+
 def _may_come_back(error: psycopg.OperationalError, reason: str) -> bool:
     # libpq gives no SQLSTATE for a refused connection: "too many clients", "starting up" and "shutting down" have one.
     states = ("53300", "57P01", "57P02", "57P03")
@@ -153,9 +161,14 @@ def snapshot_transaction(connection: Connection, snapshot: str | None) -> Iterat
 
     It commits, though it wrote nothing: what its scans logged (hint bits) is then flushed in due time. After a rollback
     it would lie in the WAL buffers until somebody else commits, and the next run's fence would wait for it.
+
+    Raises SnapshotLost.
     """
     with connection.transaction():
-        connection.execute(opening(snapshot))
+        try:
+            connection.execute(opening(snapshot))
+        except (psycopg.errors.UndefinedObject, psycopg.errors.InvalidParameterValue) as error:
+            raise SnapshotLost(f"the snapshot {snapshot} is gone, with the connection that held it: {error}") from error
         yield
 
 

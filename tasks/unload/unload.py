@@ -22,7 +22,7 @@ from tasks.unload.copy import Readers, copy_chunk
 from tasks.unload.guard import require_same_heaps
 from tasks.unload.plan import Chunk, TablePlan, TextColumns, UnloadPlan, make_plan
 from tasks.unload.snapshot import HeldSnapshot
-from tasks.unload.source import Source, connect
+from tasks.unload.source import Source, reconnect
 from tasks.unload.types import ColumnPlan
 
 RETRIES = 3
@@ -85,7 +85,7 @@ def publish_unload(source: Source, plan: UnloadPlan, receipts: Receipts, area: S
 
     Raises TableRewritten, SourceUnavailable, StorageRefused.
     """
-    with contextlib.closing(connect(source)) as connection:
+    with contextlib.closing(reconnect(source)) as connection:
         require_same_heaps(connection, [heap for table in plan.tables for heap in table.table.heaps])
     manifest = manifest_of(plan, receipts)
     publish_manifest(area, manifest)
