@@ -79,7 +79,8 @@ def contrat_pro_log_odds(scale: float, companies: Companies, reference: Referenc
     """The logit of the chance to sign a contrat_pro at level 3, for students of campuses in these regions."""
     holders = np.bincount(reference.campuses.region, weights=reference.campuses.bac_holders)
     density = 1000 * companies.partners[:, year - FIRST_YEAR] / holders
-    return (contrat_pro_intercept(scale) + MODEL.contrat_pro.density * np.log(density))[region]
+    log_odds: Floats = contrat_pro_intercept(scale) + MODEL.contrat_pro.density * np.log(density)
+    return np.asarray(log_odds[region], dtype=np.float64)
 
 
 def draw_contracts(rng: np.random.Generator, log_odds: Floats, level: Ints, join: Days, year: int) -> Ints:

@@ -27,6 +27,7 @@ SETTINGS = {
     "max_wal_senders": "0",
     "max_connections": "100",
     "jit": "off",
+    "client_connection_check_interval": "1s",  # a killed client's query ends soon
     "timezone": "UTC",
     "log_timezone": "UTC",
 }

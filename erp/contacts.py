@@ -1,6 +1,7 @@
 """Audiences: the contacts collected at events, those who enrolled (with the planted dirt) and those who did not."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,11 +14,11 @@ from erp.people import FEMALE_SHARE, draw_home_regions, draw_names
 from erp.reference import Reference
 from erp.rows import personal_email, phone
 from erp.school import School
-from erp.tables import TableWriter, date_or_null, number_or_null, pick, text_or_null
+from erp.tables import TableWriter, date_or_null, instant_or_null, joined, number_or_null, pick, text_or_null
 from erp.times import END, NEVER, at_office_hours, paris_to_utc
 
 BLOCK = 1_000  # events written at once: bounds the memory
-VISITORS = np.array([40.0, 46.0, 15.0])  # who do not enrol, by kind of event
+VISITORS = np.array([37.0, 42.0, 13.0])  # who do not enrol, by kind of event
 APPLIES, ADMITTED_SHARE = 0.12, 0.4
 CONTACTED_AGAIN = 0.7
 NO_EMAIL, NO_NAME, NO_PHONE, NO_TARGET, NO_HOME = 0.04, 0.02, 0.25, 0.05, 0.06
@@ -116,7 +117,7 @@ def _between(rng: np.random.Generator, first: Days, last: Days) -> Days:
 def _institution(rng: np.random.Generator, reference: Reference, level: Ints) -> Ints:
     bounds = np.cumsum(reference.institution_weight, axis=1)
     bounds /= bounds[:, -1:]
-    return (rng.random(len(level))[:, None] > bounds[level - 1]).sum(axis=1)
+    return np.asarray((rng.random(len(level))[:, None] > bounds[level - 1]).sum(axis=1), dtype=np.int64)
 
 
 def _write(
@@ -146,7 +147,7 @@ def _write(
             "target_level": number_or_null(people.target_level, rng.random(size) < NO_TARGET),
             "consent_marketing": rng.random(size) < np.where(enrolled, 0.85, 0.6),
             "collected_at": people.collected,
-            "last_contact_at": number_or_null(again, never_again).cast(pa.timestamp("s", tz="UTC")),
+            "last_contact_at": instant_or_null(again, never_again),
             "applied_on": date_or_null(people.applied),
             "admitted_on": date_or_null(people.admitted),
             "student_id": number_or_null(people.student + 1, ~people.linked),
@@ -155,9 +156,9 @@ def _write(
     )
 
 
-def _soiled(rng: np.random.Generator, email: pa.Array) -> pa.Array:
+def _soiled(rng: np.random.Generator, email: Any) -> Any:
     """Write some addresses in capitals, and some with a blank before."""
     capitals = pa.array(rng.random(len(email)) < MODEL.dirt.capitals)
     blank = pa.array(rng.random(len(email)) < MODEL.dirt.blank)
     email = pc.if_else(capitals, pc.ascii_upper(email), email)
-    return pc.if_else(blank, pc.binary_join_element_wise(" ", email, ""), email)
+    return pc.if_else(blank, joined(" ", email), email)

@@ -1,11 +1,9 @@
 """Makes a whole demonstration ERP as CSV files: the same bytes for the same scale and seed, in bounded memory."""
 
 import json
-import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,34 +11,13 @@ from erp import rows
 from erp.careers import draw_hires
 from erp.contacts import write_contacts
 from erp.errors import ErpError
+from erp.origin import TRUTH, Recipe, generator_version
 from erp.school import School, draw_school
 from erp.tables import TABLES, TableWriter
 from erp.truth import truth
 from erp.years import Writers, run_years
 
-SMALLEST_SCALE, LARGEST_SCALE = 0.01, 100.0
-LARGEST_SEED = 2**63 - 1
-TRUTH, LINKS = "truth.json", "truth_links.csv"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """What determines every byte of an ERP.
-
-    scale: 1.0 is about 10,000 students and 2.1 million attendances.
-    """
-
-    scale: float
-    seed: int
-
-    def __post_init__(self) -> None:
-        """Refuse what makes no sensible ERP, with an ErpError."""
-        if not (math.isfinite(self.scale) and SMALLEST_SCALE <= self.scale <= LARGEST_SCALE):
-            raise ErpError(
-                f"scale {self.scale:g} is out of range; choose one from {SMALLEST_SCALE:g} to {LARGEST_SCALE:g}"
-            )
-        if not 0 <= self.seed <= LARGEST_SEED:
-            raise ErpError(f"seed {self.seed} is out of range; choose one from 0 to {LARGEST_SEED}")
+LINKS = "truth_links.csv"
 
 
 def generate(recipe: Recipe, folder: Path, report: Callable[[str, int, float], None]) -> None:
@@ -51,18 +28,25 @@ def generate(recipe: Recipe, folder: Path, report: Callable[[str, int, float], N
     """
     _clear(folder)
     started = time.monotonic()
+
+    def pass_year(year: int) -> None:
+        report(f"academic year {year}", writers["attendances"].rows, time.monotonic() - started)
+
     school = draw_school(recipe.scale, recipe.seed)
     with ExitStack() as stack:
         writers = {name: stack.enter_context(TableWriter(folder / f"{name}.csv")) for name in TABLES}
         links = stack.enter_context(TableWriter(folder / LINKS))
-        facts = _write_all(school, writers, links)
+        facts = _write_all(school, writers, links, pass_year)
     for name in TABLES:
         report(name, writers[name].rows, time.monotonic() - started)
+    facts = {"generator": generator_version()} | facts
     text = json.dumps(facts, ensure_ascii=False, indent=2)
     (folder / TRUTH).write_text(text + "\n", encoding="utf-8")
 
 
-def _write_all(school: School, writers: dict[str, TableWriter], links: TableWriter) -> dict[str, Any]:
+def _write_all(
+    school: School, writers: dict[str, TableWriter], links: TableWriter, pass_year: Callable[[int], None]
+) -> dict[str, Any]:
     reference, seed = school.reference, school.seed
     writers["campuses"].write(rows.campus_rows(reference, school.scale))
     writers["subjects"].write(rows.subject_rows(reference))
@@ -77,6 +61,7 @@ def _write_all(school: School, writers: dict[str, TableWriter], links: TableWrit
             grades=writers["grades"],
             apprenticeships=writers["apprenticeships"],
         ),
+        pass_year,
     )
     hires = draw_hires(
         seed, school.students, progress.graduated, progress.host, reference.campuses.region, school.companies

@@ -26,7 +26,7 @@ class GradeModel:
     student_sd: float = 6.0
     noise_sd: float = 9.0
     missing_share: float = 0.03
-    resit_below: float = 40.0
+    resit_below: float = 50.0
     resit_effect: float = 6.0
 
 
@@ -44,7 +44,7 @@ class DropoutModel:
     month k.
     """
 
-    intercept: float = -4.6
+    intercept: float = -5.0
     early: float = 0.9
     early_months: int = 3
     attendance: float = -4.0
@@ -68,7 +68,7 @@ class IntakeModel:
 
     bac_holders: float = 0.7
     competitors: float = -0.25
-    growth_per_year: float = 0.07
+    growth_per_year: float = 0.04
     season: tuple[float, ...] = (0.9, 1.1, 1.5, 1.6, 1.5, 1.4, 1.0, 1.0, 0.9, 0.4, 0.35, 0.35)  # January to December
     incremental: dict[str, float] = field(default_factory=lambda: {"open_day": 1.4, "fair": 0.8, "webinar": 0.35})
     contacted_share: float = 0.18

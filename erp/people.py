@@ -10,8 +10,8 @@ from erp.model import MODEL
 from erp.reference import Names, Reference
 from erp.times import academic_year
 
-ENTRY_LEVEL_WEIGHT = np.array([48.0, 8.0, 14.0, 24.0, 6.0])
-STOPS_AT_BACHELOR = 0.45
+ENTRY_LEVEL_WEIGHT = np.array([54.0, 9.0, 14.0, 19.0, 4.0])
+STOPS_AT_BACHELOR = 0.2
 HOME_IS_NEAR = 0.72
 UNKNOWN_HOME = 0.02
 UNKNOWN_INSTITUTION = 0.015
@@ -117,7 +117,8 @@ def _join_dates(rng: np.random.Generator, signed: Days) -> Days:
     late = spring & (rng.random(len(signed)) < 0.15)
     intake = np.select([late | (number == 9), spring, number == 1], [9, 8, 1], default=13)  # months after January
     days = np.where(intake == 8, 12, 10)
-    return (year + intake).astype("datetime64[D]") + (rng.random(len(signed)) * days).astype(np.int64)
+    first: Days = (year + intake).astype("datetime64[D]")
+    return first + (rng.random(len(signed)) * days).astype(np.int64)
 
 
 def _birthdays(rng: np.random.Generator, join_year: Ints, entry_level: Ints) -> Days:

@@ -200,7 +200,8 @@ def student_rows(school: School, progress: Progress, hires: Hires) -> dict[str, 
 
 def _level_at_the_end(students: Students, left: Days) -> Ints:
     last_year = academic_year(np.minimum(left, END - 1))
-    return np.clip(students.entry_level + last_year - students.join_year, students.entry_level, students.exit_level)
+    reached = students.entry_level + last_year - students.join_year
+    return np.asarray(np.minimum(np.maximum(reached, students.entry_level), students.exit_level))
 
 
 def _school_email(names: Names, students: Students, number: Ints) -> Any:

@@ -1,9 +1,6 @@
 """The embedded PostgreSQL server: started and stopped from Python, outliving the process that started it."""
 
-import fcntl
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,6 +10,7 @@ from psycopg import sql
 from erp.account import Account, server_account, server_programs, substitute_folder
 from erp.cluster import SUPERUSER, configure, end_processes, initialise, processes, read_postmaster, socket_folder
 from erp.errors import ErpError
+from erp.locks import exclusive
 
 STOP_SECONDS = 30
 START_SECONDS = 300  # a crashed server replays its log first
@@ -35,7 +33,7 @@ class EmbeddedServer:
 
         Does nothing when it runs already. Raises ErpError when it cannot start (the end of its log is in the message).
         """
-        with self._lock():
+        with exclusive(self._lock_file()):
             account = server_account()
             programs = server_programs(account, self._substitute())
             if not self._answers(account, programs):
@@ -46,7 +44,7 @@ class EmbeddedServer:
         """Stop the server at once (open connections are cut, nothing committed is lost); return when it is gone."""
         if not self._cluster().exists():
             return
-        with self._lock():
+        with exclusive(self._lock_file()):
             cluster = self._cluster()
             if processes(cluster):
                 account = server_account()
@@ -100,14 +98,6 @@ class EmbeddedServer:
 
     def _lock_file(self) -> Path:
         return self.data_dir.with_name(f"{self.data_dir.name}.lock")
-
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        """Let one process at a time start or stop this server; the lock ends with the process that holds it."""
-        self.data_dir.parent.mkdir(parents=True, exist_ok=True)
-        with self._lock_file().open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
 
     def _answers(self, account: Account, programs: Path) -> bool:
         """Whether the server runs and takes connections; one that was just killed has processes for a moment longer."""

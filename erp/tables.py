@@ -60,13 +60,24 @@ def _arrow(column: Any) -> Any:
     if not isinstance(column, np.ndarray):
         return column
     if column.dtype.kind == "M" and np.datetime_data(column.dtype)[0] == "s":
-        return pa.array(column).cast(pa.timestamp("s", tz="UTC"))
+        return _instants(pa.array(column))
     return pa.array(column)
+
+
+def _instants(seconds: Any) -> Any:
+    # As text: Arrow takes twenty times as long to write times that carry a time zone.
+    return joined(seconds.cast(pa.string()), "Z")
 
 
 def pick(values: Strings, index: Ints) -> Any:
     """values[index] as a column; NULL where the index is negative."""
-    return pa.array(values, pa.string()).take(pa.array(index, mask=index < 0))
+    column: Any = pa.array(index, mask=index < 0)
+    return pa.array(values, pa.string()).take(column)
+
+
+def instant_or_null(seconds: Days, missing: Bools) -> Any:
+    """Instants as a column; NULL where they are missing."""
+    return _instants(pa.array(seconds, mask=missing))
 
 
 def number_or_null(values: Any, missing: Bools) -> Any:

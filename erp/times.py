@@ -21,24 +21,26 @@ def day(year: int, month: int, number: int) -> np.datetime64:
 
 def month_start(months: Ints) -> Days:
     """First days of months, counted from the first month of the data."""
-    return (START_MONTH + months).astype("datetime64[D]")
+    return np.asarray(START_MONTH + months, dtype="datetime64[D]")
 
 
 def academic_year(days: Days) -> Ints:
     """The academic year (1 September to 31 August) of each date, by the calendar year it starts in."""
     months = days.astype("datetime64[M]").astype(np.int64) + 1970 * 12
-    return (months - 8) // 12
+    return np.asarray((months - 8) // 12, dtype=np.int64)
 
 
 def add_months(days: Days, months: Ints | int) -> Days:
     """The same day of the month, some calendar months later; the days must be at most the 28th."""
     start = days.astype("datetime64[M]")
-    return (start + months).astype("datetime64[D]") + (days - start.astype("datetime64[D]"))
+    shifted: Days = (start + months).astype("datetime64[D]")
+    return np.asarray(shifted + (days - start.astype("datetime64[D]")))
 
 
 def months_between(first: Days, last: Days) -> Ints:
     """Calendar months from the month of `first` to the month of `last`."""
-    return (last.astype("datetime64[M]") - first.astype("datetime64[M]")).astype(np.int64)
+    months = last.astype("datetime64[M]") - first.astype("datetime64[M]")
+    return np.asarray(months, dtype=np.int64)
 
 
 def paris_to_utc(days: Days, minutes: Ints) -> Days:

@@ -14,7 +14,7 @@ SEMESTER_LESSONS = SEMESTER_SUBJECTS * LESSONS_A_SUBJECT
 LESSONS = 2 * SEMESTER_LESSONS  # of one group in one year
 LESSONS_A_WEEK = 4
 SMALLEST_GROUP = 6
-LARGEST_GROUP = 18
+LARGEST_GROUP = 20
 FIRST_SHARED_GROUP = 1000  # group numbers of groups that campuses share
 ONLINE_SHARE = 0.08
 SLOTS = np.array([9 * 60, 10 * 60 + 45, 14 * 60, 16 * 60 + 15])  # minutes since midnight
@@ -80,7 +80,7 @@ def form_groups(campus: Ints, level: Ints) -> Groups:
 def _most_frequent(group: Ints, campus: Ints, groups: int) -> Ints:
     counts = np.zeros((groups, int(campus.max()) + 1), np.int64)
     np.add.at(counts, (group, campus), 1)
-    return counts.argmax(axis=1)
+    return np.asarray(counts.argmax(axis=1), dtype=np.int64)
 
 
 def semester_starts(year: int) -> tuple[np.datetime64, np.datetime64]:

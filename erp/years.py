@@ -1,5 +1,6 @@
 """The ten academic years, one after the other: lessons, attendances, grades and apprenticeships as they happen."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,8 +44,8 @@ class Writers:
     apprenticeships: TableWriter
 
 
-def run_years(school: School, writers: Writers) -> Progress:
-    """Let all years pass; returns how far each student has come, graduations included."""
+def run_years(school: School, writers: Writers, pass_year: Callable[[int], None]) -> Progress:
+    """Let all years pass, calling `pass_year` after each; returns how far the students came, graduations included."""
     size = len(school.students)
     progress = Progress(
         left=np.full(size, NEVER),
@@ -56,6 +57,7 @@ def run_years(school: School, writers: Writers) -> Progress:
     )
     for year in YEARS:
         _run_year(school, year, progress, writers)
+        pass_year(year)
     progress.graduated = (progress.left == NEVER) & (school.students.graduation < END)
     progress.left = np.where(progress.graduated, school.students.graduation, progress.left)
     return progress
