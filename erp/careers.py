@@ -90,7 +90,8 @@ def draw_contracts(rng: np.random.Generator, log_odds: Floats, level: Ints, join
     eligible = (level >= 3) & (join < day(year, 10, 1))
     signs = rng.random(len(level)) < chance
     other = rng.random(len(level)) < APPRENTICESHIP_CHANCE
-    return np.select([eligible & signs, eligible & other], [CONTRAT_PRO, APPRENTISSAGE], default=NONE)
+    contract = np.select([eligible & signs, eligible & other], [CONTRAT_PRO, APPRENTISSAGE], default=NONE)
+    return np.asarray(contract, dtype=np.int64)
 
 
 def pick_partner(rng: np.random.Generator, companies: Companies, region: Ints, year: int) -> Ints:
