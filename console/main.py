@@ -10,6 +10,8 @@ import typer
 from console import manifest, run, stack, unload
 from console.output import say
 
+INTERRUPTED = 130  # how typer ends after Ctrl-C
+
 app = typer.Typer(
     name="reprise",
     help="Unload a PostgreSQL database so that what broke goes on where it broke, and only what changed is read.",
@@ -30,7 +32,9 @@ def main() -> None:
     """Run the command line of this process, and end the process with its exit code."""
     try:
         app()
-    except KeyboardInterrupt:
+    except SystemExit as end:
+        if end.code != INTERRUPTED:
+            raise
         say("reprise: interrupted; what was finished is kept, run the same command again to go on")
         sys.exit(1)
     except Exception as error:
