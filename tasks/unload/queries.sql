@@ -70,6 +70,7 @@ WITH RECURSIVE base (attnum, type, modifier) AS (
 )
 SELECT a.attname::text AS name, pg_catalog.format_type(a.atttypid, a.atttypmod) AS declared, NOT a.attnotnull AS nullable,
        CASE WHEN tn.nspname = 'pg_catalog' THEN t.typname::text END AS builtin, b.modifier AS modifier,
+       a.atttypid <> t.oid AS is_domain, tn.nspname::text AS base_schema, t.typname::text AS base_type,
        fn.nspname::text AS output_schema, f.proname::text AS output_function
 FROM base b
 JOIN pg_catalog.pg_attribute a ON a.attrelid = {table} AND a.attnum = b.attnum

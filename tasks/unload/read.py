@@ -22,7 +22,7 @@ from tasks.unload.types import ColumnPlan
 #: What PostgreSQL's dates and timestamps span, in the file's units; DuckDB keeps infinities outside of it, and a
 #: timestamp too late for 64 bits comes out before it.
 EXACT_SPANS = {
-    "DATE": (-2_440_588, 2_145_031_948),  # days from 1970: Julian day 0 to 5874897-12-31
+    "DATE": (-2_440_588, 2_145_042_905),  # days from 1970: Julian day 0 to 5874897-12-31
     "TIMESTAMP": (-210_866_803_200_000_000, 2**63 - 2),  # microseconds
     "TIMESTAMP WITH TIME ZONE": (-210_866_803_200_000_000, 2**63 - 2),
 }
@@ -80,8 +80,14 @@ class ChunkReader:
         remote = query("rows_of_chunk", columns=_sent(columns), heap=chunk.heap.identifier, **chunk.range.tids)
         copy = sql.SQL(
             "COPY (SELECT {columns} FROM postgres_query('source', {remote})) TO {file} "
-            "(FORMAT parquet, COMPRESSION zstd, KV_METADATA {{{metadata}}})"
-        ).format(columns=_typed(columns), remote=remote.as_string(), file=str(file), metadata=_metadata(chunk))
+            "(FORMAT parquet, COMPRESSION zstd{dictionary}, KV_METADATA {{{metadata}}})"
+        ).format(
+            columns=_typed(columns),
+            remote=remote.as_string(),
+            file=str(file),
+            dictionary=_dictionary(columns),
+            metadata=_metadata(chunk),
+        )
         (written,) = self._run(copy).fetchall()[0]
         if written != chunk.rows:
             raise RowCountMismatch(f'table "{chunk.table}", {chunk}: wrote {written} rows of {chunk.rows}')
@@ -116,6 +122,12 @@ def _typed(columns: Iterable[ColumnPlan]) -> sql.Composed:
         )
         for number, column in enumerate(columns)
     )
+
+
+def _dictionary(columns: Iterable[ColumnPlan]) -> sql.SQL:
+    """The option that turns dictionaries off where a column is a float: they make one value of 0.0 and -0.0."""
+    has_floats = any(column.file_type in {"FLOAT", "DOUBLE"} for column in columns)
+    return sql.SQL(", DICTIONARY_SIZE_LIMIT 0" if has_floats else "")
 
 
 def _metadata(chunk: Chunk) -> sql.Composed:

@@ -136,6 +136,7 @@ def _column(row: Row) -> ColumnPlan:
         nullable=row["nullable"],
         builtin=row["builtin"],
         modifier=row["modifier"],
+        domain_over=(row["base_schema"], row["base_type"]) if row["is_domain"] else None,
         output=(row["output_schema"], row["output_function"]),
     )
 

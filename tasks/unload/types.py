@@ -48,7 +48,8 @@ class ColumnPlan:
 
     builtin: name of the base type if it is one of PostgreSQL's own, e.g. `int4`; None for others.
     modifier: the base type's modifier, -1 for none.
-    output: schema and name of the type's output function.
+    domain_over: schema and name of the base type, if the column's type is a domain.
+    output: schema and name of the base type's output function.
     as_text: carried as text whatever the type, since a value was met that its file type cannot hold.
     """
 
@@ -57,6 +58,7 @@ class ColumnPlan:
     nullable: bool
     builtin: str | None
     modifier: int
+    domain_over: tuple[str, str] | None
     output: tuple[str, str]
     as_text: bool = False
 
@@ -81,7 +83,9 @@ class ColumnPlan:
 
         A numeric goes as text, since the reader would turn its NaN into zero, and is parsed into DECIMAL on our side.
         """
-        column = sql.Identifier(self.name)
+        column: sql.Composable = sql.Identifier(self.name)
         if self.file_type == _NATIVE.get(self.builtin or ""):
             return column
+        if self.domain_over is not None:  # output functions of enums, arrays and the like take no domain over one
+            column = sql.SQL("CAST({} AS {})").format(column, sql.Identifier(*self.domain_over))
         return sql.SQL("pg_catalog.textin({}({}))").format(sql.Identifier(*self.output), column)
