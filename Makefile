@@ -3,7 +3,7 @@
 .PHONY: help setup run stop clean lint test test-all bench lock
 
 SCALE ?= 1
-SEED ?= 1
+SEED ?= 42
 BIN := .venv/bin
 
 help: ## show this list
@@ -25,6 +25,7 @@ stop: ## end all that was started
 	@if [ -x $(BIN)/reprise ]; then $(BIN)/reprise down; fi
 
 clean: stop ## remove all that was made
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m erp remove; fi
 	@rm -rf .reprise .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build *.egg-info
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 

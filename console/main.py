@@ -46,9 +46,10 @@ def main() -> None:
 
 def is_explained(error: Exception) -> bool:
     """Whether the message alone says what is the matter; anything else is a fault of ours and shows its traceback."""
+    from erp.errors import ErpError
     from tasks.errors import RepriseError
 
-    return isinstance(error, RepriseError | OSError)
+    return isinstance(error, RepriseError | ErpError | OSError)
 
 
 def explanation(error: Exception) -> str:

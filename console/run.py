@@ -23,7 +23,7 @@ PREFECT = (sys.executable, "-m", "prefect", "--no-prompt")
 
 def run(
     scale: Annotated[str, typer.Option(help="Size of the generated ERP; 1 is ten thousand students.")] = "1",
-    seed: Annotated[str, typer.Option(help="Which ERP of that size.")] = "1",
+    seed: Annotated[str, typer.Option(help="Which ERP of that size.")] = "42",
 ) -> None:
     """The demonstration: generate the school's ERP, start the local stack, deploy, run the nightly flow."""
     from console.connection import no_prefect_api, stack_folder

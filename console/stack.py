@@ -38,6 +38,7 @@ def status() -> None:
 
     found = parts(stack_folder())
     typer.echo(columns(("part", "state", "where"), [(p.name, "up" if p.is_up else "down", p.where) for p in found]))
-    if not all(part.is_up for part in found):
+    server, worker, _ = found
+    if not (server.is_up and worker.is_up):
         say("start what is down: reprise up")
         raise typer.Exit(1)

@@ -12,6 +12,7 @@ from deployments.environment import isolated_environment, profile_environment
 from deployments.errors import WorkerNotStarted
 from deployments.processes import ProcessId, locked, spawn, stop_owned
 from deployments.server import PrefectServer, log_end, start_server
+from erp.home import Home
 from tasks.settings import CHECKOUT
 
 WORK_POOL = "local"
@@ -81,12 +82,16 @@ class StackFolder:
 
 
 def up(folder: StackFolder, caller: Mapping[str, str], *, use_profile: bool = False) -> Stack:
-    """Start what does not run yet of the local stack. Safe to repeat, also after a crash of any part.
+    """Start what does not run yet of the local stack, with the ERP if it was made here. Safe to repeat, also after a
+    crash of any part.
 
     use_profile: work for the server of the user's own Prefect profile; start none.
     Raises ServerNotStarted, WorkerNotStarted, ProfileUnusable.
     """
     with locked(folder.lock):
+        erp = Home(folder.home).server
+        if erp.data_dir.exists():
+            erp.start()
         stack = folder.read()
         if stack is not None and ((stack.server is None) != use_profile or not stack.server_answers()):
             _stop(folder, stack)  # a worker is bound to its server
@@ -103,9 +108,16 @@ def up(folder: StackFolder, caller: Mapping[str, str], *, use_profile: bool = Fa
 
 
 def down(folder: StackFolder) -> int:
-    """End everything that was started for this home, after crashes too; returns how many processes there were."""
+    """End everything that was started for this home, after crashes too, the demonstration ERP's server included.
+
+    Returns how many processes there were, each database server counted as one.
+    """
     with locked(folder.lock):
-        return _stop(folder, folder.read())
+        ended = _stop(folder, folder.read())
+        erp = Home(folder.home).server
+        ended += erp.is_running()
+        erp.stop()
+        return ended
 
 
 def _stop(folder: StackFolder, stack: Stack | None) -> int:
@@ -136,21 +148,26 @@ def _start_worker(folder: StackFolder, caller: Mapping[str, str], server: Prefec
 
 
 class Part(BaseModel, frozen=True):
-    """One part of the stack as `reprise status` shows it; where: its address, or the log that says why it is down."""
+    """One part of the stack as `reprise status` shows it.
+
+    where: its address, or the folder or log that says why it is down.
+    """
 
     name: str
     is_up: bool
     where: str
 
 
-def parts(folder: StackFolder) -> list[Part]:
-    """What runs at this moment."""
-    stack = folder.read()
-    if stack is not None and stack.server is None:
-        server = Part(name="Prefect server", is_up=True, where="that of your own Prefect profile")
-    elif stack is not None and stack.server is not None and stack.server_answers():
-        server = Part(name="Prefect server", is_up=True, where=stack.server.ui_url)
-    else:
-        server = Part(name="Prefect server", is_up=False, where=str(folder.server_log))
+def parts(folder: StackFolder) -> tuple[Part, Part, Part]:
+    """What runs at this moment: the Prefect server, the worker, and the demonstration ERP, which not everybody has."""
+    stack, erp = folder.read(), Home(folder.home).server
+    answers = stack is not None and stack.server_answers()
+    where = str(folder.server_log)
+    if answers and stack is not None:
+        where = stack.server.ui_url if stack.server is not None else "the server of your own Prefect profile"
     works = stack is not None and stack.worker.is_alive()
-    return [server, Part(name="worker", is_up=works, where=str(folder.worker_log))]
+    return (
+        Part(name="Prefect server", is_up=answers, where=where),
+        Part(name="worker", is_up=works, where=str(folder.worker_log)),
+        Part(name="ERP", is_up=erp.is_running(), where=str(erp.data_dir)),
+    )
