@@ -16,18 +16,25 @@ import threading
 
 def main(scratch: str, command: list[str]) -> int:
     """Returns the command's exit code; 128 + n when signal n ended it."""
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    threading.Thread(target=_watch_asker, args=(stop,), daemon=True).start()
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
-    signal.signal(signal.SIGTERM, lambda *_: _kill_group(child.pid))
-    threading.Thread(target=_kill_with_asker, args=(child.pid,), daemon=True).start()
+    threading.Thread(target=_kill_on, args=(stop, child.pid), daemon=True).start()
     code = child.wait()
     _kill_group(child.pid)  # what it left behind
     shutil.rmtree(scratch, ignore_errors=True)
     return code if code >= 0 else 128 - code
 
 
-def _kill_with_asker(group: int) -> None:
+def _watch_asker(stop: threading.Event) -> None:
     while os.read(sys.stdin.fileno(), 1):
         pass
+    stop.set()
+
+
+def _kill_on(stop: threading.Event, group: int) -> None:
+    stop.wait()
     _kill_group(group)
 
 
