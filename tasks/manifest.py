@@ -19,6 +19,7 @@ from tasks.storage import StorageArea, read_bytes
 FORMAT: Literal[1] = 1
 MANIFESTS = "manifests"
 LATEST = "latest"
+LONGEST_NAME = 63  # PostgreSQL's own limit; three of them, with their hashes, make a file name of 255 bytes at most
 
 
 class _Value(BaseModel):
@@ -108,8 +109,8 @@ class LatestEntry(_Value):
 
 
 def safe_name(name: str) -> str:
-    """A file name for any identifier: letters, digits and `_` stay; changed ones get a hash, to stay apart."""
-    kept = re.sub(r"[^A-Za-z0-9_]", "_", name)
+    """A file name for any name, of 72 characters at most: letters, digits and `_` stay; changed ones get a hash."""
+    kept = re.sub(r"[^A-Za-z0-9_]", "_", name)[:LONGEST_NAME]
     return kept if kept == name else f"{kept}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
@@ -182,7 +183,10 @@ def _parse(area: StorageArea, path: str, parse: Callable[[bytes], T]) -> T:
         return parse(read_bytes(area, path))
     except FileNotFoundError as error:
         raise ManifestBroken(
-            f"{area.uri}/{path} does not exist: list what there is with `reprise manifest ls`"
+            f"{area.uri}/{path} does not exist: list what there is with `reprise manifest ls`; "
+            f"delete what in {LATEST}/ points to it"
         ) from error
     except ValidationError as error:
-        raise ManifestBroken(f"{area.uri}/{path} is not a manifest of format {FORMAT}: {error}") from error
+        reason = error.errors(include_url=False)[0]["msg"]
+        remedy = f"delete it, and what in {LATEST}/ points to it; then unload again"
+        raise ManifestBroken(f"{area.uri}/{path} is not a manifest of format {FORMAT}: {reason}: {remedy}") from error

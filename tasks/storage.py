@@ -59,10 +59,10 @@ def open_area(reference: str) -> StorageArea:
     if parts.scheme == "s3":
         return _area_of_uri(parts.netloc, parts.path.strip("/"), reference)
     if parts.scheme == "file":
-        return FolderArea(root=Path(unquote(parts.path)))
+        return _area_of_folder(unquote(parts.path))
     if "://" in reference or not reference:
         raise StorageRefused(f"storage {reference!r}: give a folder, s3://bucket/prefix or s3-bucket/<block name>")
-    return FolderArea(root=Path(reference).expanduser().absolute())
+    return _area_of_folder(reference)
 
 
 def read_bytes(area: StorageArea, path: str) -> bytes:
@@ -218,6 +218,11 @@ class S3Area:
         with _s3_refusals_explained(self.uri):
             for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=folder):
                 yield from (entry["Key"][root:] for entry in page.get("Contents", []))
+
+
+def _area_of_folder(path: str) -> FolderArea:
+    # The URI is part of every key: a folder has the same one however it is reached (`../staging`).
+    return FolderArea(root=Path(path).expanduser().resolve())
 
 
 def _area_of_uri(bucket: str, prefix: str, reference: str) -> S3Area:

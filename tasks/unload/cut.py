@@ -70,11 +70,15 @@ def ranges_of(*, blocks: int, chunk_blocks: int) -> tuple[Range, ...]:
 
 
 def cut(connection: Connection, tables: Iterable[Table], kept: Mapping[str, int]) -> tuple[CutHeap, ...]:
-    """Cut all heaps of the tables; `kept` has the chunk sizes of the last manifest by the heap's full name."""
+    """Cut all heaps of the tables; `kept` has the chunk sizes of the last manifest by the heap's full name.
+
+    Raises CatalogChanged, SourceUnavailable; the connection's transaction goes on.
+    """
     heaps = []
     for table in tables:
         for heap in table.heaps:
-            blocks = count_blocks(connection, heap)
+            with explaining(heap), connection.transaction():  # a savepoint
+                blocks = count_blocks(connection, heap)
             size = chunk_blocks_for(blocks=blocks, kept=kept.get(heap.full_name))
             heaps.append(CutHeap(heap=heap, chunk_blocks=size, ranges=ranges_of(blocks=blocks, chunk_blocks=size)))
     return tuple(heaps)

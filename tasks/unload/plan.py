@@ -152,7 +152,7 @@ def salt_of(area: StorageArea, dataset: str) -> int:
         text = read_bytes(area, path).decode(errors="replace")
     except FileNotFoundError as error:  # S3 said that somebody else is putting it
         raise StorageUnavailable(f"{area.uri}/{path} is being made by another run: run again") from error
-    if not text.isdigit() or int(text) >= 2**SALT_BITS:
+    if not (text.isascii() and text.isdigit()) or int(text) >= 2**SALT_BITS:
         raise ManifestBroken(f"{area.uri}/{path} is damaged: delete it; the next run then reads every chunk again")
     return int(text)
 

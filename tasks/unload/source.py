@@ -73,6 +73,8 @@ def source_of(reference: str, *, name: str | None = None, trust_restart: bool = 
         parameters = conninfo_to_dict(_dsn_of_block(reference) if is_block else _plain_dsn(reference))
     except psycopg.ProgrammingError as error:
         raise SourceRefused(f"the source is no DSN: {error}: write postgresql://user@host:port/database") from error
+    if not parameters:
+        raise SourceRefused("the source names no host and no database: write postgresql://user@host:port/database")
     password = parameters.pop("password", None)
     if password is not None and not is_block:
         raise SourceRefused(
@@ -120,7 +122,9 @@ def connect(source: Source) -> Connection:
     except psycopg.OperationalError as error:
         reason = " ".join(str(error).split())
         if _may_come_back(error, reason):
-            raise SourceUnavailable(f"source {source.name} takes no connection now: {reason}") from error
+            raise SourceUnavailable(
+                f"source {source.name} takes no connection now: {reason}: run again later, or check host and port"
+            ) from error
         raise SourceRefused(
             f"source {source.name} cannot be reached: {reason}: check host, port, database, user and password"
         ) from error

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from psycopg import sql
 
 from tasks.chunks import content_key
-from tasks.errors import SourceRefused
+from tasks.errors import CatalogChanged, SourceRefused
 from tasks.unload.queries import query
 from tasks.unload.source import Connection, Row, one_row
 from tasks.unload.types import ColumnPlan
@@ -146,6 +146,8 @@ def _heap(connection: Connection, row: Row) -> Heap:
     if row["kind"] != "r" or row["access_method"] != "heap":
         what = "a foreign table" if row["kind"] == "f" else f"stored by access method {row['access_method']!r}"
         raise SourceRefused(f'table "{name}" is {what}: only heaps can be read by block ranges')
+    if row["readable"] is None:
+        raise CatalogChanged(f'table "{name}" was dropped after the snapshot')
     if not row["readable"]:
         user = connection.info.user
         raise SourceRefused(f'table "{name}" may not be read by {user}: GRANT SELECT ON {name} TO {user}')
@@ -162,6 +164,8 @@ def _heap(connection: Connection, row: Row) -> Heap:
 
 
 def count_blocks(connection: Connection, heap: Heap) -> int:
-    """Size of the heap now, in blocks of the server."""
-    blocks: int = one_row(connection, query("blocks", heap=sql.Literal(heap.oid)))["blocks"]
+    """Size of the heap now, in blocks of the server. Raises CatalogChanged when it was dropped."""
+    blocks: int | None = one_row(connection, query("blocks", heap=sql.Literal(heap.oid)))["blocks"]
+    if blocks is None:
+        raise CatalogChanged(f'table "{heap.full_name}" was dropped after the snapshot')
     return blocks
