@@ -97,7 +97,7 @@ def draw_contracts(rng: np.random.Generator, log_odds: Floats, level: Ints, join
 def pick_partner(rng: np.random.Generator, companies: Companies, region: Ints, year: int) -> Ints:
     """One partner of each region given, by chance; as index of the company."""
     count = companies.partners[region, year - FIRST_YEAR]
-    return companies.first[region] + (rng.random(len(region)) * count).astype(np.int64)
+    return np.asarray(companies.first[region] + (rng.random(len(region)) * count).astype(np.int64))
 
 
 def pick_company(rng: np.random.Generator, companies: Companies, region: Ints) -> Ints:
