@@ -79,7 +79,7 @@ def _quietly(command: Sequence[str], environment: Mapping[str, str]) -> None:
 
 
 def _outcome(publication: "Publication", areas: Mapping[str, str], *, seconds: float) -> str:
-    rows = [(table.name, table.rows, f"{areas['warehouse']}/{table.folder}") for table in publication.tables]
+    rows = [(table.name, table.rows, table.folder) for table in publication.tables]
     return (
         f"{columns(('table', 'rows', 'files'), rows)}\n"
         f"snapshot       {publication.snapshot_at:%Y-%m-%d %H:%M:%S} UTC, published as {publication.snapshot_date}\n"

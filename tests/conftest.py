@@ -24,6 +24,7 @@ from psycopg.sql import SQL, Identifier
 from deployments.environment import OWNER, isolated_environment
 from deployments.processes import free_port, locked, spawn, stop_owned
 from deployments.server import leased_server
+from erp.home import Home
 from erp.server import EmbeddedServer
 
 IS_XDIST_WORKER = "PYTEST_XDIST_WORKER" in os.environ
@@ -72,6 +73,7 @@ def home(prefect_server: str, tmp_path: Path) -> Iterator[Path]:
             made.backup(wanted)
     yield folder
     stop_owned(folder)
+    Home(folder).remove()
 
 
 @pytest.fixture
