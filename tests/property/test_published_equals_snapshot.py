@@ -1,0 +1,73 @@
+"""Whatever happens to a source between and during unloads, what each one publishes is what its snapshot showed."""
+
+import tempfile
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import hypothesis.strategies as st
+import pytest
+from changes import Change, changes, disturbances, writers
+from hypothesis import HealthCheck, event, given, settings
+from plain_unload import PlainUnload, cut_small
+
+from erp.server import EmbeddedServer
+
+
+@dataclass(frozen=True)
+class Unload:
+    """An unload in whose course changes are made: each with the number of points of the run to let pass before it."""
+
+    changes: tuple[tuple[int, Change], ...] = ()
+
+
+UNLOADS = st.builds(Unload, st.lists(st.tuples(st.integers(0, 3), disturbances()), max_size=3).map(tuple))
+HISTORIES = st.lists(changes() | changes() | changes() | UNLOADS, min_size=12, max_size=40)
+EVERYDAY = settings(max_examples=25, derandomize=True)
+CAMPAIGN = settings(max_examples=250)
+
+
+@pytest.fixture(autouse=True)
+def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    cut_small(monkeypatch)
+
+
+@settings(EVERYDAY, deadline=None, suppress_health_check=[*HealthCheck])
+@given(history=HISTORIES)
+def test_published_content_is_the_snapshots(postgres: EmbeddedServer, history: list[Change | Unload]) -> None:
+    check(postgres.dsn("postgres"), history)
+
+
+@pytest.mark.campaign
+@settings(CAMPAIGN, deadline=None, suppress_health_check=[*HealthCheck])
+@given(history=HISTORIES)
+def test_published_content_is_the_snapshots_in_long(postgres: EmbeddedServer, history: list[Change | Unload]) -> None:
+    check(postgres.dsn("postgres"), history)
+
+
+def check(dsn: str, history: list[Change | Unload]) -> None:
+    schema = f"s{uuid.uuid4().hex}"
+    with tempfile.TemporaryDirectory() as folder, writers(dsn, schema) as session:
+        unload = PlainUnload(dsn=dsn, schema=schema, folder=Path(folder))
+
+        def run(disturbances: Unload) -> None:
+            pending = list(disturbances.changes)
+            points = 0
+
+            def disturb() -> None:
+                nonlocal points
+                while pending and points >= pending[0][0]:
+                    points = 0
+                    session.make(pending.pop(0)[1])
+                points += 1
+
+            published, truth = unload.run(disturb)
+            assert published == truth
+
+        for step in [*history, Unload()]:
+            if isinstance(step, Unload):
+                run(step)
+            else:
+                session.make(step)
+        event("hits" if unload.hits else "no hits")
+        event("replans" if unload.replans else "no replans")
