@@ -23,7 +23,7 @@ def erp_to_warehouse(
     """Unload the ERP as one exact snapshot, then build and publish the warehouse from it.
 
     Args:
-        source: Prefect block (sqlalchemy-connector/NAME or database-credentials/NAME), or a DSN without password.
+        source: Prefect block (sqlalchemy-connector/NAME), or a DSN without password.
         storage: Staging area: a folder, s3://bucket/prefix, or the block s3-bucket/NAME.
         warehouse: Warehouse area, in the same forms.
         source_schema: Schema of the source whose tables are unloaded.

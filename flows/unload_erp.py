@@ -31,7 +31,7 @@ def unload_erp(
     """Unload all tables of a schema as one exact snapshot; chunks whose content is known already are not read again.
 
     Args:
-        source: Prefect block (sqlalchemy-connector/NAME or database-credentials/NAME), or a DSN without password.
+        source: Prefect block (sqlalchemy-connector/NAME), or a DSN without password.
         storage: Staging area: a folder, s3://bucket/prefix, or the block s3-bucket/NAME.
         source_schema: Schema of the source whose tables are unloaded.
         workers: Chunks that are read at the same time; each takes one connection.

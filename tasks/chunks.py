@@ -122,7 +122,10 @@ def receipts_of(area: StorageArea) -> WritableFileSystem:
 
 def _receipts_block(area: StorageArea) -> Union[LocalFileSystem, "S3Bucket"]:
     if isinstance(area, S3Area):
+        from prefect_aws import S3Bucket
+
+        # A new block, not a copy: a copy knows its original's id, and saving it would overwrite the operator's block.
         folder = f"{area.prefix}/{RECEIPTS}".lstrip("/")
-        return area.block.model_copy(update={"bucket_folder": folder})
+        return S3Bucket(bucket_name=area.bucket, bucket_folder=folder, credentials=area.block.credentials)
     assert isinstance(area, FolderArea)
     return LocalFileSystem(basepath=str(area.root / RECEIPTS))

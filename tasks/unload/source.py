@@ -10,7 +10,6 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from tasks.errors import SnapshotLost, SourceRefused, SourceUnavailable
 
@@ -65,14 +64,15 @@ class Source:
 def source_of(reference: str, *, name: str | None = None, trust_restart: bool = False) -> Source:
     """The source that a DSN (URI or `key=value`), or a Prefect block `<type>/<name>`, stands for.
 
-    Blocks: `sqlalchemy-connector/<name>` or `database-credentials/<name>` of prefect-sqlalchemy.
+    Blocks: `sqlalchemy-connector/<name>` and `async-sqlalchemy-connector/<name>` of prefect-sqlalchemy.
     Raises SourceRefused when the reference cannot be understood, or shows a password.
     """
-    is_block = reference.startswith(("sqlalchemy-connector/", "database-credentials/"))
+    is_block = reference.startswith(("sqlalchemy-connector/", "async-sqlalchemy-connector/"))
     try:
-        parameters = conninfo_to_dict(_dsn_of_block(reference) if is_block else _plain_dsn(reference))
+        parameters = _parameters_of_block(reference) if is_block else conninfo_to_dict(_plain_dsn(reference))
     except psycopg.ProgrammingError as error:
-        raise SourceRefused(f"the source is no DSN: {error}: write postgresql://user@host:port/database") from error
+        reason = " ".join(str(error).split())
+        raise SourceRefused(f"the source is no DSN: {reason}: write postgresql://user@host:port/database") from error
     if not parameters:
         raise SourceRefused("the source names no host and no database: write postgresql://user@host:port/database")
     password = parameters.pop("password", None)
@@ -98,18 +98,19 @@ def _plain_dsn(reference: str) -> str:
     return f"{scheme.partition('+')[0]}://{rest}" if separator else reference
 
 
-def _dsn_of_block(reference: str) -> str:
+def _parameters_of_block(reference: str) -> dict[str, Any]:
+    """The parameters for libpq: from the block's URL, and from its arguments for the driver, which are libpq's too."""
     from prefect.blocks.core import Block
+    from prefect_sqlalchemy import ConnectionComponents  # type: ignore[import-untyped]  # ships no types
 
     try:
         block = cast(Any, Block.load(reference))
     except ValueError as error:
         raise SourceRefused(f"the source {reference!r}: Prefect knows no such block: save it, or give a DSN") from error
-    url = block.connection_info.rendered_url if hasattr(block, "connection_info") else block.rendered_url
-    try:
-        return _plain_dsn(make_url(url).render_as_string(hide_password=False))
-    except ArgumentError as error:
-        raise SourceRefused(f"the block {reference!r} holds no database URL: {error}") from error
+    info = block.connection_info
+    url = info.create_url() if isinstance(info, ConnectionComponents) else make_url(info)
+    dsn = _plain_dsn(url.render_as_string(hide_password=False))
+    return conninfo_to_dict(dsn, **(block.connect_args or {}))
 
 
 def connect(source: Source) -> Connection:
