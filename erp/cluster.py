@@ -56,8 +56,7 @@ def initialise(data_dir: Path, account: Account, programs: Path) -> None:
 
     Raises ErpError when that fails or something else lies there.
     """
-    if data_dir.exists() and any(data_dir.iterdir()):
-        raise ErpError(f"{data_dir} is not empty and no PostgreSQL data directory; empty it or name another folder")
+    require_empty(data_dir)
     unfinished = data_dir.with_name(f"{data_dir.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
@@ -70,6 +69,12 @@ def initialise(data_dir: Path, account: Account, programs: Path) -> None:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise ErpError(f"PostgreSQL could not make its data directory {data_dir}: {done.stderr.strip()}")
     unfinished.rename(data_dir)
+
+
+def require_empty(folder: Path) -> None:
+    """Raise ErpError when a folder is there and holds anything."""
+    if folder.exists() and any(folder.iterdir()):
+        raise ErpError(f"{folder} is not empty and no PostgreSQL data directory; empty it or name another folder")
 
 
 def configure(data_dir: Path, sockets: Path, port: int | None) -> None:
@@ -105,12 +110,15 @@ def socket_folder(data_dir: Path, account: Account) -> Path:
 def read_postmaster(data_dir: Path) -> Postmaster | None:
     """The server that runs on a data directory, or None.
 
-    A postmaster.pid that a killed server left behind, or that came along with a copy of the directory, is not believed.
+    A postmaster.pid that a killed server left behind, or that came along with a copy of the directory, is not
+    believed. Raises ErpError when the directory is another account's.
     """
     try:
         lines = (data_dir / "postmaster.pid").read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return None
+    except PermissionError:
+        raise ErpError(f"the data directory {data_dir} belongs to another account; run as that one") from None
     if len(lines) < 8 or lines[7].strip() != "ready" or not _works_in(int(lines[0]), data_dir):
         return None
     return Postmaster(pid=int(lines[0]), port=int(lines[3]), socket_folder=lines[4], tcp=bool(lines[5].strip()))

@@ -8,7 +8,16 @@ import psycopg
 from psycopg import sql
 
 from erp.account import Account, server_account, server_programs, substitute_folder
-from erp.cluster import SUPERUSER, configure, end_processes, initialise, processes, read_postmaster, socket_folder
+from erp.cluster import (
+    SUPERUSER,
+    configure,
+    end_processes,
+    initialise,
+    processes,
+    read_postmaster,
+    require_empty,
+    socket_folder,
+)
 from erp.errors import ErpError
 from erp.locks import exclusive
 
@@ -25,7 +34,7 @@ class EmbeddedServer:
     """
 
     def __init__(self, data_dir: Path, *, port: int | None = None) -> None:
-        self.data_dir = data_dir.absolute()
+        self.data_dir = data_dir.parent.resolve() / data_dir.name  # itself a link, perhaps: see _ensure_substitute
         self.port = port
 
     def start(self) -> None:
@@ -113,27 +122,31 @@ class EmbeddedServer:
 
     def _ensure_data(self, account: Account, programs: Path) -> None:
         """Make the data directory if there is none, and have it where the account reaches it."""
-        substitute = self._substitute() / "data"
         if account.reaches(self.data_dir.parent):
             if not (self.data_dir / "PG_VERSION").exists():
+                end_processes(self.data_dir, patience=0)  # of a data directory that was deleted under its server
                 initialise(self.data_dir, account, programs)
-        elif self._cluster() != substitute or not (substitute / "PG_VERSION").exists():
-            end_processes(substitute, patience=0)  # of a data directory that was deleted under its server
-            shutil.rmtree(substitute, ignore_errors=True)
-            substitute.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-            if (self.data_dir / "PG_VERSION").exists():
-                shutil.move(self.data_dir, substitute)
-            else:
-                initialise(substitute, account, programs)
-                self._clear_way_for_link()
-            self.data_dir.symlink_to(substitute)
+        else:
+            self._ensure_substitute(account, programs)
         account.own(self._cluster())
 
-    def _clear_way_for_link(self) -> None:
+    def _ensure_substitute(self, account: Account, programs: Path) -> None:
+        """Have the data in the substitute folder, and a link to it; a data directory that is here moves there."""
+        substitute = self._substitute() / "data"
+        if self.data_dir.is_symlink() and (substitute / "PG_VERSION").exists():
+            return
+        end_processes(substitute, patience=0)
+        shutil.rmtree(substitute, ignore_errors=True)
+        substitute.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         if self.data_dir.is_symlink():
-            self.data_dir.unlink()
-        elif self.data_dir.exists():
-            self.data_dir.rmdir()
+            self.data_dir.unlink()  # to a substitute that is gone
+        if (self.data_dir / "PG_VERSION").exists():
+            shutil.move(self.data_dir, substitute)
+        else:
+            require_empty(self.data_dir)
+            initialise(substitute, account, programs)
+            shutil.rmtree(self.data_dir, ignore_errors=True)
+        self.data_dir.symlink_to(substitute)
 
     def _launch(self, account: Account, programs: Path) -> None:
         cluster = self._cluster()
