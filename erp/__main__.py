@@ -55,7 +55,8 @@ def _run(options: argparse.Namespace) -> None:
 
 def report(what: str, rows: int, seconds: float) -> None:
     """Show progress: one line on stderr."""
-    sys.stderr.write(f"{what:<20} {rows:>12,} rows {seconds:>7.1f} s\n")
+    count = f"{rows:,} rows" if rows else ""
+    sys.stderr.write(f"{what:<23} {count:>16} {seconds:>7.1f} s\n")
 
 
 def _say(result: str) -> None:

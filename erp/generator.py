@@ -1,4 +1,7 @@
-"""Makes a whole demonstration ERP as CSV files: the same bytes for the same scale and seed, in bounded memory."""
+"""Makes a whole demonstration ERP as CSV files: the same bytes for the same scale and seed.
+
+Memory holds the students, a few numbers each, the lessons of one academic year, and one block of rows.
+"""
 
 import json
 import time
@@ -23,14 +26,15 @@ LINKS = "truth_links.csv"
 def generate(recipe: Recipe, folder: Path, report: Callable[[str, int, float], None]) -> None:
     """Write <table>.csv for every table, truth_links.csv, and last truth.json, into an empty or a generated folder.
 
-    Calls `report` with each table's name, rows and seconds since the start. Raises ErpError when something else lies
+    Calls `report` with what is done, its rows and the seconds since the start: after each academic year with the
+    attendances so far, and at the end for each table. Raises ErpError when something else lies
     in the folder. What was generated there before is deleted first; without truth.json the folder is unfinished.
     """
     _clear(folder)
     started = time.monotonic()
 
     def pass_year(year: int) -> None:
-        report(f"academic year {year}", writers["attendances"].rows, time.monotonic() - started)
+        report(f"simulated {year}-{year + 1}", writers["attendances"].rows, time.monotonic() - started)
 
     school = draw_school(recipe.scale, recipe.seed)
     with ExitStack() as stack:
@@ -38,7 +42,7 @@ def generate(recipe: Recipe, folder: Path, report: Callable[[str, int, float], N
         links = stack.enter_context(TableWriter(folder / LINKS))
         facts = _write_all(school, writers, links, pass_year)
     for name in TABLES:
-        report(name, writers[name].rows, time.monotonic() - started)
+        report(f"wrote {name}", writers[name].rows, time.monotonic() - started)
     facts = {"generator": generator_version()} | facts
     text = json.dumps(facts, ensure_ascii=False, indent=2)
     (folder / TRUTH).write_text(text + "\n", encoding="utf-8")

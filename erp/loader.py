@@ -23,8 +23,8 @@ def load(dsn: str, folder: Path, report: Callable[[str, int, float], None], *, r
     """Create schema erp in the database of `dsn` and copy the files of `folder` into it, in one transaction.
 
     With `replace`, a schema erp that is there is dropped in the same transaction; without, it is an error. Also makes
-    the role reprise_reader, which may read the schema and nothing else. Calls `report` with each table's name, rows
-    and seconds. Raises ErpError when the folder is unfinished, the server too old, unreachable or full, or a right is
+    the role reprise_reader, which may read the schema and nothing else. Calls `report` with what is done, its rows and
+    seconds. Raises ErpError when the folder is unfinished, the server too old, unreachable or full, or a right is
     missing; then nothing has changed.
     """
     origin = read_origin(folder)
@@ -63,12 +63,12 @@ def _copy_tables(connection: psycopg.Connection, folder: Path, report: Callable[
     for table in TABLES:
         started = time.monotonic()
         rows = _copy_table(connection, table, folder / f"{table}.csv")
-        report(table, rows, time.monotonic() - started)
+        report(f"loaded {table}", rows, time.monotonic() - started)
     started = time.monotonic()
     connection.execute(statements("keys"))
     for table in TABLES:
         connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier("erp", table)))
-    report("keys and indexes", 0, time.monotonic() - started)
+    report("made keys and indexes", 0, time.monotonic() - started)
 
 
 def _copy_table(connection: psycopg.Connection, table: str, path: Path) -> int:
@@ -91,6 +91,7 @@ def _reason(error: psycopg.Error) -> str:
         psycopg.errors.LockNotAvailable: "somebody reads the old schema; end that and run again",
         psycopg.errors.InsufficientPrivilege: "use a role that may create schemas and roles",
         psycopg.errors.DiskFull: "make room on the server's disk and run again",
+        psycopg.OperationalError: "check the DSN, and that the server runs",
     }
     remedy = next((text for kind, text in remedies.items() if isinstance(error, kind)), None)
     fact = str(error).strip()

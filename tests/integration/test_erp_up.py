@@ -70,7 +70,7 @@ def test_up_and_stop_leaves_no_server_and_start_finds_the_data(home: Path) -> No
     assert erp("stop", "--home", home).returncode == 0
 
 
-@pytest.mark.parametrize("line", ["academic year 2019", "grades", "keys and indexes"])
+@pytest.mark.parametrize("line", ["simulated 2019-2020", "loaded grades", "made keys"])
 def test_up_killed_half_way_goes_on_when_repeated(home: Path, line: str) -> None:
     arguments = ["up", "--scale", "0.05", "--home", str(home)]
     with subprocess.Popen([*COMMAND, *arguments], stderr=subprocess.PIPE, text=True) as killed:

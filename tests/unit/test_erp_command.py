@@ -33,7 +33,7 @@ def test_generate_reports_rows_on_stderr_only(tmp_path: Path, capsys: pytest.Cap
     assert main(["generate", "--scale", "0.01", "--out", str(tmp_path / "csv")]) == 0
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "campuses                       30 rows" in captured.err
+    assert "wrote campuses                   30 rows" in captured.err
 
 
 def test_folder_that_cannot_be_made_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
