@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from tasks.unload.guard import explaining, lock_and_compare
+from tasks.unload.guard import explaining, lock_and_compare, require_same_catalog
 from tasks.unload.pool import Pool
 from tasks.unload.queries import query
 from tasks.unload.source import Connection, Source, one_row, reconnect, snapshot_transaction
@@ -97,6 +97,9 @@ def fingerprints(
 
         def take(portion: tuple[Heap, tuple[Range, ...]]) -> list[Fingerprint]:
             with connections.lend() as connection, explaining(portion[0]):
+                # What the snapshot shows of the catalog has newest names in it (an expression's columns), and thus may
+                # equal that of another time; a chunk that is a hit is not read, so nobody would look again.
+                require_same_catalog(connection, portion[0])
                 return _fingerprints(connection, snapshot, salt, *portion)
 
         for (heap, _), taken in zip(portions, threads.map(take, portions), strict=True):

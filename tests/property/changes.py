@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import hypothesis.strategies as st
 import psycopg
-from hypothesis import event
 from psycopg import sql
 
 # {table}, {other}: two tables of the schema, maybe one and the same; {a}, {b}, {c}: numbers below 100.
@@ -141,18 +140,17 @@ class Writers:
         )
         self._prompt.execute(f"CREATE SCHEMA {schema}; {SETTING_UP}")
 
-    def make(self, change: Change) -> None:
-        """Make a change; one that PostgreSQL refuses changes nothing."""
+    def make(self, change: Change) -> str:
+        """Make a change and say which; or by which error PostgreSQL refused it, so that nothing changed."""
         session = self._late if change.is_late else self._prompt
         if change.is_late and session.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
             session.execute("BEGIN")
         try:
             session.execute(self._filled(change))
         except REFUSALS as error:
-            event(f"refused: {type(error).__name__}")
             session.execute("ROLLBACK")
-        else:
-            event(change.text)
+            return f"refused: {type(error).__name__}"
+        return change.text
 
     def _filled(self, change: Change) -> sql.Composed:
         rows = self._prompt.execute(

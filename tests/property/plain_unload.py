@@ -87,13 +87,12 @@ class PlainUnload:
         receipts = {}
         for table in plan.tables:
             for chunk in table.chunks:
-                if chunk.is_cacheable and chunk.key in self.receipts:
-                    self.hits += 1
-                    receipts[chunk.key] = self.receipts[chunk.key]
-                    continue
-                receipt = copy_chunk(chunk=chunk, columns=table.table.columns, readers=readers, area=area)
-                receipts[chunk.key] = receipt
-                if chunk.is_cacheable:
+                receipt = self.receipts.get(chunk.key) if chunk.is_cacheable else None
+                if receipt is None:
+                    receipt = copy_chunk(chunk=chunk, columns=table.table.columns, readers=readers, area=area)
                     self.receipts[chunk.key] = receipt
+                else:
+                    self.hits += 1
+                receipts[chunk.key] = receipt
                 disturb()
         return receipts

@@ -58,7 +58,7 @@ def check(dsn: str, history: list[Change | Unload]) -> None:
                 nonlocal points
                 while pending and points >= pending[0][0]:
                     points = 0
-                    session.make(pending.pop(0)[1])
+                    event(session.make(pending.pop(0)[1]))
                 points += 1
 
             published, truth = unload.run(disturb)
@@ -68,6 +68,6 @@ def check(dsn: str, history: list[Change | Unload]) -> None:
             if isinstance(step, Unload):
                 run(step)
             else:
-                session.make(step)
+                event(session.make(step))
         event("hits" if unload.hits else "no hits")
         event("replans" if unload.replans else "no replans")
