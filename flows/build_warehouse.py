@@ -11,7 +11,7 @@ from tasks.warehouse.report import show_publication
 from tasks.warehouse.warehouse import build_or_reuse, find_manifest, publish_snapshot
 
 
-@flow(name="build-warehouse")
+@flow(name="build-warehouse", flow_run_name="build warehouse")
 def build_warehouse(storage: str, warehouse: str, manifest: str | None = None) -> Publication:
     """Build the warehouse's tables from a manifest with Spark; what is known already is not built again.
 

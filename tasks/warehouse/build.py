@@ -125,7 +125,9 @@ def run_build(
     # Tells what a folder without a receipt was, and finds out that the area cannot be written before Spark starts.
     warehouse.put(f"{folder}.json", f'{{"manifest": "{build.manifest}"}}\n'.encode())
     result = runner.submit(_job(build, staging, f"{warehouse.uri}/{folder}")).wait(report)
-    tables = tuple(_table(build, output, warehouse, folder) for output in build.outputs)
+    tables = tuple(
+        written_table(output, warehouse, build_folder=folder, manifest=build.manifest) for output in build.outputs
+    )
     return BuildReceipt(key=build.key, tables=tables, seconds=round(result.seconds, 3))
 
 
@@ -163,14 +165,15 @@ def _job(build: Build, staging: StorageArea, output_uri: str) -> SparkJob:
     )
 
 
-def _table(build: Build, output: Output, warehouse: StorageArea, build_folder: str) -> WarehouseTable:
+def written_table(output: Output, warehouse: StorageArea, *, build_folder: str, manifest: str) -> WarehouseTable:
+    """The table that a job wrote, its rows counted in the files themselves. Raises TableMismatch."""
     folder = f"{build_folder}/{output.subfolder}".rstrip("/")
     paths = [path for path in warehouse.list(folder) if path.endswith(".parquet")]
     files = tuple(DataFile(path=path, bytes=warehouse.size(path) or 0) for path in paths)
     rows = sum(_rows(warehouse, path) for path in paths)
     if rows != output.rows:
         raise TableMismatch(
-            f"table {output.name}: Spark wrote {rows} rows, manifest {build.manifest} says {output.rows}: "
+            f"table {output.name}: Spark wrote {rows} rows, manifest {manifest} says {output.rows}: "
             "nothing was published; check the manifest's files with `reprise manifest verify`"
         )
     size = sum(file.bytes for file in files)

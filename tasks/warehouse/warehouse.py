@@ -27,6 +27,7 @@ def _key_of_build(_context: TaskRunContext, parameters: dict[str, Any]) -> str:
 
 @task(
     name="read manifest",
+    task_run_name="read manifest",
     retries=RETRIES,
     retry_delay_seconds=exponential_backoff(FIRST_PAUSE_S),
     retry_condition_fn=is_retryable,
@@ -74,6 +75,7 @@ def build_or_reuse(build: Build, *, staging: StorageArea, warehouse: StorageArea
 
 @task(
     name="publish snapshot",
+    task_run_name="publish {manifest.id}",
     retries=RETRIES,
     retry_delay_seconds=exponential_backoff(FIRST_PAUSE_S),
     retry_condition_fn=is_retryable,

@@ -3,6 +3,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from erp_rows import rows_of
 from pyspark.sql import DataFrame, Row, SparkSession
 
 from spark.contracts import ERP
@@ -12,7 +13,6 @@ from spark.students import (
     recruitment_by_student,
     students_with_indicators,
 )
-from erp_rows import rows_of
 
 JOINED = date(2024, 9, 2)
 MAY = datetime(2024, 5, 4, 10, 0, tzinfo=UTC)
