@@ -135,15 +135,17 @@ class EmbeddedServer:
         substitute = self._substitute() / "data"
         if self.data_dir.is_symlink() and (substitute / "PG_VERSION").exists():
             return
+        is_ours = (self.data_dir / "PG_VERSION").exists()
+        if not is_ours:
+            require_empty(self.data_dir)
         end_processes(substitute, patience=0)
         shutil.rmtree(substitute, ignore_errors=True)
         substitute.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         if self.data_dir.is_symlink():
             self.data_dir.unlink()  # to a substitute that is gone
-        if (self.data_dir / "PG_VERSION").exists():
+        if is_ours:
             shutil.move(self.data_dir, substitute)
         else:
-            require_empty(self.data_dir)
             initialise(substitute, account, programs)
             shutil.rmtree(self.data_dir, ignore_errors=True)
         self.data_dir.symlink_to(substitute)

@@ -128,6 +128,7 @@ def test_folder_with_something_else_in_it_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ErpError, match="is not empty and no PostgreSQL data directory"):
         EmbeddedServer(folder).start()
     assert (folder / "thesis.txt").read_text() == "years of work"
+    assert not substitute_folder(folder).exists()
 
 
 def test_readers_may_use_tcp_and_the_superuser_may_not(tmp_path: Path) -> None:
