@@ -38,7 +38,7 @@ def test_pagila_arrives_whole(pagila: str, tmp_path: Path) -> None:
     assert sum(rows.values()) == 49_636
     with psycopg.connect(pagila) as connection:
         for name, count in rows.items():
-            assert connection.execute(f'SELECT count(*) FROM "{name}"').fetchone() == (count,)  # type: ignore[arg-type]
+            assert connection.execute(f'SELECT count(*) FROM "{name}"').fetchone() == (count,)
     payment = newest(tmp_path).table("payment")
     assert [heap.name for heap in payment.heaps] == [f"public.payment_p2022_0{month}" for month in range(1, 8)]
     assert {table.chunks_run for table in unload(pagila, tmp_path).tables} == {0}

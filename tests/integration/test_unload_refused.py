@@ -248,7 +248,7 @@ def test_a_failed_unload_is_a_failed_run(database: str, tmp_path: Path) -> None:
 
     from flows.unload_erp import unload_erp
 
-    state = unload_erp(database, str(tmp_path), "nowhere", return_state=True)  # type: ignore[call-overload]
+    state = unload_erp(database, str(tmp_path), "nowhere", return_state=True)
     assert state.is_failed()
     assert "the database has no schema 'nowhere'" in state.message
     with get_client(sync_client=True) as client:

@@ -49,7 +49,7 @@ def save_bucket(name: str, uri: str, endpoint: str) -> str:
     """A block with an endpoint and keys of its own."""
     credentials = AwsCredentials(
         aws_access_key_id="own",
-        aws_secret_access_key="own-secret",  # type: ignore[arg-type]  # pydantic makes a SecretStr of it
+        aws_secret_access_key="own-secret",
         region_name="eu-west-3",
         aws_client_parameters=AwsClientParameters(endpoint_url=endpoint),
     )

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 from prefect.client.orchestration import get_client
-from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector, SyncDriver
+from prefect_sqlalchemy import AsyncSqlAlchemyConnector, ConnectionComponents, SqlAlchemyConnector, SyncDriver
 from unloading import assert_published, chunks_run, execute, manifests, unload
 
 from deployments.processes import free_port
@@ -43,7 +43,7 @@ def save_connector(name: str, server: EmbeddedServer, password: str = PASSWORD) 
     components = ConnectionComponents(
         driver=SyncDriver.POSTGRESQL_PSYCOPG2,
         username="secretive",
-        password=password,  # type: ignore[arg-type]  # pydantic makes a SecretStr of it
+        password=password,
         host="127.0.0.1",
         port=server.port,
         database="postgres",
@@ -77,6 +77,13 @@ def test_a_block_may_hold_a_url_and_arguments_for_the_driver(guarded: EmbeddedSe
     assert "connect_timeout=3" in source.conninfo
     unload("sqlalchemy-connector/by-url", tmp_path)
     assert_published(guarded.dsn("postgres"), tmp_path)
+
+
+def test_an_async_connector_block_names_the_same_database() -> None:
+    block = AsyncSqlAlchemyConnector(connection_info="postgresql+asyncpg://reader:pw@erp.example:6543/school")
+    block.save("by-async", overwrite=True)
+    source = source_of("async-sqlalchemy-connector/by-async")
+    assert (source.name, source.password) == ("erp.example:6543/school", "pw")
 
 
 def everything_prefect_keeps() -> str:

@@ -92,7 +92,7 @@ def test_each_dataset_has_its_latest(tmp_path: Path) -> None:
 
 
 def test_a_manifest_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ManifestBroken, match="manifests/none.json does not exist: .*reprise manifest ls"):
+    with pytest.raises(ManifestBroken, match=r"manifests/none.json does not exist: .*reprise manifest ls"):
         read_manifest(FolderArea(root=tmp_path), "none")
 
 

@@ -73,7 +73,7 @@ def test_one_folder_has_one_uri(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("reference", ["", "http://host/a", "s3://", "s3:///prefix"])
 def test_what_is_no_area_is_refused(reference: str) -> None:
-    with pytest.raises(StorageRefused, match="give a folder|names no bucket"):
+    with pytest.raises(StorageRefused, match=r"give a folder|names no bucket"):
         open_area(reference)
 
 
@@ -87,5 +87,5 @@ def test_a_file_in_the_way_is_a_refusal(tmp_path: Path) -> None:
 def test_a_bucket_that_does_not_exist_is_a_refusal(moto_s3: str) -> None:
     area = open_area(f"{moto_s3}-none/x")
     assert isinstance(area, S3Area)
-    with pytest.raises(StorageRefused, match="NoSuchBucket.*check bucket, region and permissions"):
+    with pytest.raises(StorageRefused, match=r"NoSuchBucket.*check bucket, region and permissions"):
         area.put("a", b"x")
