@@ -132,22 +132,21 @@ class EmbeddedServer:
 
     def _ensure_substitute(self, account: Account, programs: Path) -> None:
         """Have the data in the substitute folder, and a link to it; a data directory that is here moves there."""
-        substitute = self._substitute() / "data"
-        if self.data_dir.is_symlink() and (substitute / "PG_VERSION").exists():
+        substitute, cluster = self._substitute() / "data", self._cluster()
+        has_data = (cluster / "PG_VERSION").exists()
+        if has_data and (cluster == substitute or account.reaches(cluster)):
             return
-        is_ours = (self.data_dir / "PG_VERSION").exists()
-        if not is_ours:
-            require_empty(self.data_dir)
-        end_processes(substitute, patience=0)
+        if not has_data:
+            require_empty(cluster)
+        end_processes(substitute, patience=0)  # of a data directory whose link was deleted
         shutil.rmtree(substitute, ignore_errors=True)
         substitute.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        if self.data_dir.is_symlink():
-            self.data_dir.unlink()  # to a substitute that is gone
-        if is_ours:
-            shutil.move(self.data_dir, substitute)
+        if has_data:
+            shutil.move(cluster, substitute)
         else:
             initialise(substitute, account, programs)
-            shutil.rmtree(self.data_dir, ignore_errors=True)
+            shutil.rmtree(cluster, ignore_errors=True)
+        self.data_dir.unlink(missing_ok=True)
         self.data_dir.symlink_to(substitute)
 
     def _launch(self, account: Account, programs: Path) -> None:
