@@ -9,7 +9,8 @@ from pyspark.sql import SparkSession
 from spark.session import open_session
 
 SUBMIT = (
-    "--master local[2] --conf spark.ui.enabled=false --conf spark.driver.host=127.0.0.1 "
+    "--master local[2] --driver-java-options -XX:TieredStopAtLevel=1 "
+    "--conf spark.ui.enabled=false --conf spark.driver.host=127.0.0.1 "
     "--conf spark.sql.shuffle.partitions=2 --conf spark.ui.showConsoleProgress=false pyspark-shell"
 )
 

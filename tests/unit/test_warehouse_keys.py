@@ -1,5 +1,6 @@
 import hashlib
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -7,7 +8,9 @@ from spark.contracts import ERP
 from spark.students import SOURCES
 from tasks.errors import ManifestBroken
 from tasks.manifest import ChunkEntry, Manifest, SourceEntry, TableEntry
-from tasks.warehouse.build import ERP_TABLES, SPARK, STUDENTS_SOURCES, builds_of
+from tasks.storage import open_area
+from tasks.warehouse.build import ERP_TABLES, SPARK, STUDENTS_SOURCES, BuildReceipt, builds_of, is_intact
+from tasks.warehouse.publication import DataFile, WarehouseTable
 
 
 def manifest_with(
@@ -55,6 +58,19 @@ def test_a_changed_chunk_changes_the_keys_of_the_builds_that_read_it() -> None:
     assert grades["students"] != before["students"]
     assert events["tables"] != before["tables"]
     assert events["students"] == before["students"]
+
+
+def test_a_receipt_is_intact_while_all_its_files_are_there_with_their_sizes(tmp_path: Path) -> None:
+    area = open_area(str(tmp_path))
+    files = (DataFile(path="data/a.parquet", bytes=3), DataFile(path="data/b.parquet", bytes=0))
+    table = WarehouseTable(name="t", folder="data", rows=1, bytes=3, files=files)
+    receipt = BuildReceipt(key="k", tables=(table,), seconds=1.0)
+    area.put("data/a.parquet", b"abc")
+    assert not is_intact(receipt, area), "an empty file that is absent is absent"
+    area.put("data/b.parquet", b"")
+    assert is_intact(receipt, area)
+    area.put("data/a.parquet", b"ab")
+    assert not is_intact(receipt, area)
 
 
 def test_another_spark_changes_every_key() -> None:

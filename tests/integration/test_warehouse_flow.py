@@ -12,7 +12,7 @@ from warehouse_staging import CHUNKS, NOON, make_staging
 
 from flows.build_warehouse import build_warehouse
 from tasks.errors import ManifestBroken, StorageRefused
-from tasks.manifest import read_manifest
+from tasks.manifest import Manifest, publish_manifest
 from tasks.spark_job import SparkJobFailed
 from tasks.storage import open_area
 from tasks.warehouse.build import TableMismatch
@@ -49,6 +49,12 @@ def rows_of(warehouse: Path, publication: Publication, table: str) -> list[tuple
     with duckdb.connect() as database:
         database.execute("SET TimeZone = 'UTC'")
         return database.read_parquet(files).order("ALL").fetchall()
+
+
+def publish_changed(staging: Path, manifest: Manifest, name: str, **changes: object) -> None:
+    """Publish the manifest again with another entry for one table."""
+    tables = tuple(table.model_copy(update=changes) if table.name == name else table for table in manifest.tables)
+    publish_manifest(open_area(str(staging)), manifest.model_copy(update={"tables": tables}))
 
 
 def data_files(warehouse: Path) -> Iterator[Path]:
@@ -99,16 +105,12 @@ def test_a_second_run_builds_nothing_and_publishes_the_same(staging: Path, wareh
     assert set(data_files(warehouse)) == files
 
 
-@pytest.mark.parametrize("damage", ["deleted", "truncated"])
 def test_a_damaged_file_is_built_again_and_its_table_alone(
-    staging: Path, warehouse: Path, school: tuple[Path, Path, Publication], damage: str
+    staging: Path, warehouse: Path, school: tuple[Path, Path, Publication]
 ) -> None:
     before = {table.name: table for table in school[2].tables}
     victim = warehouse / before["students"].files[0].path
-    if damage == "deleted":
-        victim.unlink()
-    else:
-        victim.write_bytes(victim.read_bytes()[:-10])
+    victim.write_bytes(victim.read_bytes()[:-10])
 
     publication = build(staging, warehouse)
 
@@ -145,30 +147,21 @@ def test_the_day_is_the_one_in_utc(staging: Path, warehouse: Path) -> None:
 
 
 def test_a_table_with_other_rows_than_its_manifest_publishes_nothing(staging: Path, tmp_path: Path) -> None:
-    manifest = read_manifest(open_area(str(staging)), make_staging(staging).id)
-    wrong = tuple(
-        table.model_copy(update={"rows": 4}) if table.name == "subjects" else table for table in manifest.tables
-    )
-    record = staging / "manifests" / f"{manifest.id}.json"
-    record.write_text(manifest.model_copy(update={"tables": wrong}).model_dump_json())
+    publish_changed(staging, make_staging(staging), "subjects", rows=4)
     with pytest.raises(TableMismatch, match=r"table erp\.subjects: Spark wrote 3 rows, manifest .* says 4"):
         build(staging, tmp_path / "other")
     assert not (tmp_path / "other" / "publications").exists()
 
 
 def test_a_column_that_the_erp_lost_is_named_and_publishes_nothing(staging: Path, tmp_path: Path) -> None:
-    file = next((staging / "data" / "erp.subjects").iterdir())
+    manifest = make_staging(staging)
+    (chunk,) = manifest.table("subjects").chunks
+    file = staging / chunk.path
     with duckdb.connect() as database:
         database.read_parquet(str(file)).project("* EXCLUDE (ects)").write_parquet(str(tmp_path / "narrow"))
-    manifest = make_staging(staging)
-    record = staging / "manifests" / f"{manifest.id}.json"
-    record.write_text(record.read_text().replace(f'"bytes": {file.stat().st_size},', f'"bytes": {0},'))
-    narrow = (tmp_path / "narrow").read_bytes()
-    padding = file.stat().st_size - len(narrow)
-    assert padding != 0
-    file.write_bytes(narrow)
-    text = record.read_text().replace('"bytes": 0,', f'"bytes": {len(narrow)},')
-    record.write_text(text)
+    (tmp_path / "narrow").replace(file)
+    changed = chunk.model_copy(update={"bytes": file.stat().st_size})
+    publish_changed(staging, manifest, "subjects", chunks=(changed,))
     with pytest.raises(SparkJobFailed, match="ContractBroken: table subjects lacks ects"):
         build(staging, tmp_path / "other")
     assert not (tmp_path / "other" / "publications").exists()
