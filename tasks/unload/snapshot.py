@@ -80,14 +80,21 @@ def held_snapshot(source: Source) -> Iterator[HeldSnapshot]:
 
 
 def server_identity(connection: Connection, source: Source) -> ServerIdentity:
-    """Who answers at the other end. Raises SourceRefused for a server older than PostgreSQL 14."""
+    """Who answers at the other end.
+
+    Raises SourceRefused for a server older than PostgreSQL 14, or one that does not let the role ask.
+    """
     if connection.info.server_version < OLDEST_VERSION * 10_000:
         major = connection.info.server_version // 10_000
         raise SourceRefused(
             f"source {source.name} is PostgreSQL {major}: chunks are TID range scans, "
             f"which need {OLDEST_VERSION} or newer: upgrade the server, or unload from an upgraded replica"
         )
-    row = one_row(connection, query("server"))
+    try:
+        row = one_row(connection, query("server"))
+    except psycopg.errors.InsufficientPrivilege as error:
+        grant = f"GRANT EXECUTE ON FUNCTION pg_control_system, pg_control_checkpoint TO {connection.info.user}"
+        raise SourceRefused(f"source {source.name} does not say which server it is: {error}: {grant}") from error
     return ServerIdentity(
         source=source.name,
         version=row["version"],

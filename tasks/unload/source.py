@@ -144,6 +144,7 @@ def _may_come_back(error: psycopg.OperationalError, reason: str) -> bool:
     states = ("53300", "57P01", "57P02", "57P03")
     wordings = (
         "too many clients",
+        "too many connections",  # of the role, or of the database
         "starting up",
         "shutting down",
         "recovery mode",

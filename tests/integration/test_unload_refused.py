@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from psycopg.conninfo import make_conninfo
-from unloading import assert_published, execute, manifests, unload
+from unloading import assert_published, execute, make_retries_quick, manifests, unload
 
 from deployments.processes import free_port
 from erp.server import EmbeddedServer
@@ -100,6 +100,35 @@ def test_a_table_of_which_only_some_columns_may_be_read(database: str, tmp_path:
     reader = as_reader(database)
     execute(database, "CREATE TABLE t (id int, secret int)", "GRANT SELECT (id) ON t TO plain_reader")
     assert_refused(SourceRefused, 'table "public.t" may not be read by plain_reader', database, tmp_path, reader)
+
+
+def test_a_server_that_does_not_say_who_it_is(database: str, tmp_path: Path) -> None:
+    reader = as_reader(database)
+    execute(
+        database,
+        *TABLE,
+        "GRANT SELECT ON t TO plain_reader",
+        "REVOKE EXECUTE ON FUNCTION pg_control_system FROM public",
+    )
+    message = r"permission denied for function pg_control_system: GRANT EXECUTE ON FUNCTION .* TO plain_reader"
+    assert_refused(SourceRefused, message, database, tmp_path, reader)
+
+
+def test_a_role_that_may_not_connect_often_enough(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_retries_quick(monkeypatch)
+    execute(
+        database,
+        *TABLE,
+        "CREATE ROLE lonely_reader LOGIN CONNECTION LIMIT 1",
+        "GRANT SELECT ON t TO lonely_reader",
+    )
+    try:
+        message = "takes no connection now: .*too many connections for role.*run again later"
+        assert_refused(SourceUnavailable, message, database, tmp_path, make_conninfo(database, user="lonely_reader"))
+    finally:
+        execute(database, "DROP OWNED BY lonely_reader", "DROP ROLE lonely_reader")
 
 
 def test_a_policy_that_would_hide_rows(database: str, tmp_path: Path) -> None:

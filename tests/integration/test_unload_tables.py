@@ -5,6 +5,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 from unloading import assert_published, chunks_run, execute, manifests, newest, published_rows, the_table, unload
 
 from tasks.errors import SourceRefused
@@ -57,6 +58,24 @@ def test_any_name_of_schema_table_and_column_serves(database: str, tmp_path: Pat
     assert all(path.parent.parent == storage / "data" for path in inside)
     again = unload(database, storage, source_schema=schema)
     assert sum(chunks_run(again).values()) == 0
+
+
+def test_a_database_of_another_encoding_and_of_any_name(database: str, tmp_path: Path) -> None:
+    name = "l'é \"c\\ole/1"
+    quoted = sql.Identifier(name)
+    create = sql.SQL("CREATE DATABASE {} ENCODING 'LATIN1' LOCALE_PROVIDER libc LOCALE 'C' TEMPLATE template0")
+    execute(database, create.format(quoted).as_string())
+    try:
+        other = make_conninfo(database, dbname=name)
+        execute(
+            other, "CREATE TABLE école AS SELECT 'Noël'::text AS fête, 'Zoë'::char(5) AS prénom, 'é'::bytea AS brut"
+        )
+        unload(other, tmp_path)
+        assert published_rows(tmp_path, "école") == [("Noël", "Zoë  ", b"\xe9")]
+        assert chunks_run(unload(other, tmp_path)) == {"public.école": 0}
+        assert newest(tmp_path).source.database == name
+    finally:
+        execute(database, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(quoted).as_string())
 
 
 def test_names_that_differ_little_stay_apart(database: str, tmp_path: Path) -> None:
