@@ -30,11 +30,12 @@ WHERE relnamespace = %s::regnamespace AND relkind IN ('r', 'p') AND NOT relispar
 """
 
 
-def rows_under(dsn: str, schema: str, snapshot: str) -> Tables:
-    """All tables of a schema, as an exported snapshot shows them."""
+def rows_under(dsn: str, schema: str, snapshot: str | None = None) -> Tables:
+    """All tables of a schema, as an exported snapshot shows them; None: as they are now."""
     with psycopg.connect(dsn) as connection:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(snapshot))
+        if snapshot is not None:
+            connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(snapshot))
         connection.execute("SET LOCAL TimeZone = 'UTC'")
         tables = {}
         for name, is_partitioned in connection.execute(RELATIONS, [sql.Identifier(schema).as_string()]).fetchall():

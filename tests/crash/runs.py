@@ -1,22 +1,26 @@
 """What the crash tests share: a source, runs in processes of their own, and how one area is held against another."""
 
+import itertools
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 from published import published_rows
 
+from flows.unload_erp import unload_erp
 from tasks.chunks import Receipt
 from tasks.manifest import Manifest, latest_manifest, list_manifests, read_manifest
 from tasks.storage import FolderArea, StorageArea, open_area
-from tasks.unload.report import UnloadReport
+from tasks.unload.report import TableProgress, UnloadReport
 
 SCRIPT = Path(__file__).with_name("unload_and_die.py")
 RUN_SECONDS = 120
@@ -26,7 +30,8 @@ CREATE SCHEMA small;
 CREATE TABLE small.empty (id int);
 CREATE TABLE small.lessons AS SELECT i AS id, repeat(md5(i::text), 8) AS room FROM generate_series(1, 300) i;
 CREATE TABLE small.students AS
-    SELECT i AS id, repeat(md5(i::text), 12) AS name, i * 1.25 AS grade FROM generate_series(1, 1000) i;
+    SELECT i AS id, repeat(md5(i::text), 12) AS name, (i / 10.0)::numeric(5, 2) AS grade
+    FROM generate_series(1, 1000) i;
 CREATE SCHEMA big;
 CREATE TABLE big.attendances AS SELECT i AS id, sha256(i::text::bytea) AS seal FROM generate_series(1, 400000) i;
 """
@@ -78,6 +83,25 @@ def run(dsn: str, schema: str, storage: Path | str, *options: str) -> Ended:
     ended = wait(start(dsn, schema, storage, *options))
     assert ended.code == 0, ended.log
     return ended
+
+
+def run_here(dsn: str, storage: Path, *, trust_restart: bool = False) -> UnloadReport:
+    """A run of schema `small` in this process, so that a test can act in its middle; tests set the chunks' size."""
+    return unload_erp(
+        source=dsn, source_schema="small", storage=str(storage), source_name="crash", trust_restart=trust_restart
+    )
+
+
+def act_after_chunk(monkeypatch: pytest.MonkeyPatch, nth: int, act: Callable[[], None]) -> None:
+    """Act once, when the n-th chunk of runs in this process has its receipt."""
+    original, calls = TableProgress.count, itertools.count(1)
+
+    def wrapped(progress: TableProgress, receipt: Receipt, *, was_cached: bool) -> None:
+        original(progress, receipt, was_cached=was_cached)
+        if next(calls) == nth:
+            act()
+
+    monkeypatch.setattr(TableProgress, "count", wrapped)
 
 
 def run_killed(dsn: str, schema: str, storage: Path | str, *options: str) -> None:
