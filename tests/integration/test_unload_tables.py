@@ -61,7 +61,7 @@ def test_any_name_of_schema_table_and_column_serves(database: str, tmp_path: Pat
 
 
 def test_a_database_of_another_encoding_and_of_any_name(database: str, tmp_path: Path) -> None:
-    name = "l'é \"c\\ole/1"
+    name = "l'a \"c\\ole/1"
     quoted = sql.Identifier(name)
     create = sql.SQL("CREATE DATABASE {} ENCODING 'LATIN1' LOCALE_PROVIDER libc LOCALE 'C' TEMPLATE template0")
     execute(database, create.format(quoted).as_string())
