@@ -9,17 +9,16 @@ average_grade        decimal(9,6): mean of the grades that are not NULL, rounded
 attendance_rate      double, 0 to 1: lessons recorded `present` or `late`, over all lessons recorded (an excused absence
                      counts as a lesson); NULL without a record.
 absences             bigint: lessons recorded `absent`; excused ones do not count.
-recruited_at_event   boolean: a contact of the student was taken at an event on or before the day of joining (UTC).
+recruited_at_event   boolean: a contact of the student was taken at an event.
 recruiting_event_id  int: the event of the first such contact, by `collected_at`, then by the contact's id.
 
-A contact that carries a student_id is that student's. One without is the student's whose personal or school e-mail
-is the contact's, trimmed and in lower case; empty ones match nobody. A contact recruits one student at most: where
-several share an e-mail, the one who joined first on or after the contact's day (then the one with the lowest id).
+A contact that carries a student_id is that student's, as the ERP says. One without is the student's whose personal or
+school e-mail is the contact's, trimmed and in lower case; empty ones match nobody, a shared one all who share it.
 """
 
 import argparse
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812  # the name that Spark's own documentation gives it
 
 from spark.contracts import ERP
@@ -81,49 +80,34 @@ def attendance_by_student(attendances: DataFrame) -> DataFrame:
 def recruitment_by_student(students: DataFrame, audiences: DataFrame) -> DataFrame:
     """`id` of each student whom a contact recruited, and `recruiting_event_id`."""
     contacts = audiences.select(
-        "student_id",
+        F.col("student_id").alias("id"),
         cleaned("email").alias("mail"),
-        F.to_date("collected_at").alias("day"),
         F.struct("collected_at", "id", "event_id").alias("contact"),
     )
-    by_id = contacts_by_id(contacts.where("student_id IS NOT NULL"), students)
-    by_mail = contacts_by_mail(contacts.where("student_id IS NULL"), students)
+    by_id = contacts.where("id IS NOT NULL").select("id", "contact")
+    by_mail = contacts_by_mail(contacts.where("id IS NULL"), students)
     return by_id.unionByName(by_mail).groupBy("id").agg(F.min("contact")["event_id"].alias("recruiting_event_id"))
 
 
-def contacts_by_id(contacts: DataFrame, students: DataFrame) -> DataFrame:
-    """`id` of a student and `contact`, for the contacts that carry the student's id."""
-    joined = students.select("id", "join_date")
-    met = (F.col("student_id") == F.col("id")) & (F.col("day") <= F.col("join_date"))
-    return contacts.join(joined, on=met, how="inner").select("id", "contact")
-
-
 def contacts_by_mail(contacts: DataFrame, students: DataFrame) -> DataFrame:
-    """`id` of a student and `contact`, for the contacts that share the student's e-mail.
+    """`id` of a student and the first `contact` under one of the student's e-mails.
 
-    A contact goes to the next student to join under its e-mail. That is read off one sorted list an e-mail, and not
-    from a join, because a join multiplies where an e-mail has many contacts and many students.
+    An e-mail's contacts are reduced to the first before the join: thousands of contacts and of students under one
+    e-mail multiply nothing.
     """
-    joins = mailboxes(students).withColumn("contact", F.lit(None).cast(contacts.schema["contact"].dataType))
-    ours = contacts.join(joins, on="mail", how="left_semi")  # most contacts never join; one e-mail may have a million
-    both = joins.unionByName(ours.selectExpr("mail", "day", "NULL AS id", "contact"))
-    # Newest first; on one day students stand before contacts, and the student with the lowest id comes last of them.
-    newest_first = Window.partitionBy("mail").orderBy(F.desc("day"), F.desc_nulls_last("id"))
-    next_to_join = F.last("id", ignorenulls=True).over(newest_first.rowsBetween(Window.unboundedPreceding, 0))
-    given = both.withColumn("id", next_to_join)
-    return given.where("id IS NOT NULL AND contact IS NOT NULL").select("id", "contact")
+    first = contacts.groupBy("mail").agg(F.min("contact").alias("contact"))
+    return first.join(mailboxes(students), on="mail", how="inner").select("id", "contact")
 
 
 def mailboxes(students: DataFrame) -> DataFrame:
-    """`mail`, `day` of joining and `id`, once for each e-mail of a student."""
+    """`mail` and `id`, once for each e-mail of a student."""
     addresses = F.array(cleaned("email"), cleaned("personal_email"))
-    boxes = students.select(F.explode(addresses).alias("mail"), F.col("join_date").alias("day"), "id")
-    return boxes.where("mail IS NOT NULL").distinct()
+    return students.select(F.explode(addresses).alias("mail"), "id").where("mail IS NOT NULL").distinct()
 
 
 def cleaned(email: str) -> Column:
-    """The e-mail in the form that two systems agree on: trimmed, lower case; NULL when nothing is left."""
-    address = F.trim(F.lower(email))
+    """The e-mail as two systems agree on it: no white space around, lower case; NULL when nothing is left."""
+    address = F.regexp_replace(F.lower(email), r"^[\s\u00A0]+|[\s\u00A0]+$", "")
     return F.when(address != "", address)
 
 

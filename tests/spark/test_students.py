@@ -137,30 +137,18 @@ def test_the_first_contact_wins_then_the_lowest_id(school: School) -> None:
     assert school.recruited([{"id": 1}], contacts) == {1: 20}
 
 
-def test_a_contact_recruits_until_the_end_of_the_day_of_joining(school: School) -> None:
-    last, after = datetime(2024, 9, 2, 23, 59, tzinfo=UTC), datetime(2024, 9, 3, tzinfo=UTC)
-    contacts = [
-        {"student_id": 1, "event_id": 1, "collected_at": last},
-        {"student_id": 2, "event_id": 2, "collected_at": after},
-        {"email": "s3@ecole.fr", "event_id": 3, "collected_at": last},
-        {"email": "s4@ecole.fr", "event_id": 4, "collected_at": after},
-    ]
-    assert school.recruited([{"id": n} for n in (1, 2, 3, 4)], contacts) == {1: 1, 3: 3}
-
-
-def test_a_shared_email_gives_its_contact_to_the_next_student_to_join(school: School) -> None:
+def test_students_who_share_an_email_share_its_contacts(school: School) -> None:
     family = "famille@mail.fr"
     students = [
-        {"id": 4, "personal_email": family, "join_date": date(2022, 9, 1)},
-        {"id": 3, "personal_email": family, "join_date": date(2024, 9, 1)},
-        {"id": 2, "personal_email": family, "join_date": date(2024, 9, 1)},
-        {"id": 1, "personal_email": family, "join_date": date(2025, 9, 1)},
+        {"id": 1, "personal_email": family},
+        {"id": 2, "personal_email": f"\t{family.upper()}\u00a0"},
+        {"id": 3},
     ]
-    assert school.recruited(students, [{"email": family, "event_id": 7, "collected_at": MAY}]) == {2: 7}
+    assert school.recruited(students, [{"email": family, "event_id": 7}]) == {1: 7, 2: 7}
 
 
 def test_an_email_shared_by_thousands_multiplies_nothing(school: School) -> None:
     everybody = "contact@lycee.fr"
     students = [{"id": n, "personal_email": everybody} for n in range(1, 3001)]
     contacts = [{"email": everybody, "event_id": n} for n in range(1, 3001)]
-    assert school.recruited(students, contacts) == {1: 1}
+    assert school.recruited(students, contacts) == dict.fromkeys(range(1, 3001), 1)
