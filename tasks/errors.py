@@ -15,6 +15,9 @@ RepriseError
     ├── RowCountMismatch      a chunk file has other rows than its fingerprint counted
     ├── StorageRefused        the storage area cannot be written, or is full
     └── ManifestBroken        a manifest is absent, unreadable, or not what its files say
+
+A capability's own fatal errors stand beside what raises them: SparkJobFailed, TableMismatch, PublicationBroken; so do
+those of the local stack (deployments/errors.py).
 """
 
 
