@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from deployments.environment import isolated_environment, profile_environment
 from deployments.errors import WorkerNotStarted
 from deployments.processes import ProcessId, locked, spawn, stop_owned
+from deployments.runs import crash_abandoned_runs
 from deployments.server import PrefectServer, log_end, start_server
 from erp.home import Home
 from tasks.settings import CHECKOUT
@@ -99,9 +100,13 @@ def up(folder: StackFolder, caller: Mapping[str, str], *, use_profile: bool = Fa
         if stack is not None and stack.worker.is_alive():
             return stack
         server = stack.server if stack is not None else None
+        # What a dead worker, or a crash between start and note, left behind.
+        spare = [] if server is None else [server.process.pid]
+        stop_owned(folder.home, prefect_home=folder.prefect_home, spare=spare)
         if server is None and not use_profile:
-            stop_owned(folder.home, prefect_home=folder.prefect_home)  # what a crash between start and note left
             server = start_server(caller, home=folder.home, prefect_home=folder.prefect_home, log=folder.server_log)
+        if server is not None:
+            crash_abandoned_runs(server.api_url, WORK_POOL)
         stack = Stack(server=server, worker=_start_worker(folder, caller, server))
         folder.write(stack)
         return stack
