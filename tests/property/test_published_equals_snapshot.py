@@ -10,8 +10,12 @@ import pytest
 from changes import Change, changes, disturbances, writers
 from hypothesis import HealthCheck, event, given, settings
 from plain_unload import PlainUnload, cut_small
+from published import published_rows, rows_under
 
 from erp.server import EmbeddedServer
+from flows.unload_erp import unload_erp
+from tasks.manifest import latest_manifest
+from tasks.storage import open_area
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class Unload:
 
 UNLOADS = st.builds(Unload, st.lists(st.tuples(st.integers(0, 3), disturbances()), max_size=3).map(tuple))
 HISTORIES = st.lists(changes() | changes() | changes() | UNLOADS, min_size=12, max_size=40)
-EVERYDAY = settings(max_examples=25, derandomize=True)
+EVERYDAY = settings(max_examples=20, derandomize=True)
 CAMPAIGN = settings(max_examples=250)
 
 
@@ -43,6 +47,25 @@ def test_published_content_is_the_snapshots(postgres: EmbeddedServer, history: l
 @given(history=HISTORIES)
 def test_published_content_is_the_snapshots_in_long(postgres: EmbeddedServer, history: list[Change | Unload]) -> None:
     check(postgres.dsn("postgres"), history)
+
+
+@settings(max_examples=4, derandomize=True, deadline=None, suppress_health_check=[*HealthCheck])
+@given(history=HISTORIES)
+def test_flow_publishes_what_the_source_shows(
+    postgres: EmbeddedServer, prefect_server: str, history: list[Change | Unload]
+) -> None:
+    """The same histories through the whole flow, with nothing in the middle of its runs."""
+    dsn, schema = postgres.dsn("postgres"), f"s{uuid.uuid4().hex}"
+    with tempfile.TemporaryDirectory() as folder, writers(dsn, schema) as session:
+        area = open_area(folder)
+        for step in [*history, Unload()]:
+            if isinstance(step, Change):
+                session.make(step)
+                continue
+            unload_erp(source=dsn, source_schema=schema, storage=folder, source_name="property")
+            manifest = latest_manifest(area)
+            assert manifest is not None
+            assert published_rows(area, manifest) == rows_under(dsn, schema)
 
 
 def check(dsn: str, history: list[Change | Unload]) -> None:
