@@ -60,7 +60,8 @@ def start_server(
     for _ in range(PORT_TRIES):
         port = free_port()
         command = [sys.executable, "-m", "prefect", "server", "start", "--host", LOOPBACK, "--port", str(port)]
-        process = spawn(command, environment=environment, folder=prefect_home, log=log, lease=lease)
+        asks = {"PREFECT_SERVER_UI_API_URL": f"http://{LOOPBACK}:{port}/api"}  # else the pages ask port 4200
+        process = spawn(command, environment=environment | asks, folder=prefect_home, log=log, lease=lease)
         server = None
         try:
             server = _wait_for(process, port)
