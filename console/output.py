@@ -5,6 +5,8 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
 from typing import TextIO
 
 
@@ -27,6 +29,29 @@ def results_apart() -> Iterator[TextIO]:
         sys.stdout.flush()
         os.dup2(kept, 1)
         os.close(kept)
+
+
+@contextmanager
+def following(log: Path) -> Iterator[None]:
+    """Say what is added to a log file while the block runs: what a flow run in another process tells."""
+    start, is_over = log.stat().st_size if log.exists() else 0, Event()
+
+    def follow() -> None:
+        with log.open(encoding="utf-8", errors="replace") as lines:
+            lines.seek(start)
+            is_last = False
+            while not is_last:
+                is_last = is_over.wait(0.2)
+                sys.stderr.writelines(lines)
+                sys.stderr.flush()
+
+    thread = Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
 
 
 def columns(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

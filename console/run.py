@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.output import columns, say
+from console.output import columns, following, say
 from deployments.errors import StepFailed
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ def run(
     _quietly([sys.executable, "-m", "deployments.blocks", dsn], environment)
     _quietly([*PREFECT, "deploy", "--all"], environment)
     say(f"The flow {DEPLOYMENT}:")
-    _watch(areas, environment, f"its log: {stack.server.ui_url}, or {folder.worker_log}")
+    with following(folder.worker_log):
+        _watch(areas, environment, f"its log: {stack.server.ui_url}, or {folder.worker_log}")
     with no_prefect_api(folder):
         publication = latest_publication(open_area(areas["warehouse"]))
     assert publication is not None  # the flow completed

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from console.output import columns
+from console.output import columns, following
 
 REPRISE = Path(sys.executable).with_name("reprise")
 
@@ -81,3 +81,12 @@ def test_numbers_stand_to_the_right_of_a_table() -> None:
         "erp.grades  585,000",
         "erp.x             3",
     ]
+
+
+def test_what_is_added_to_a_log_is_said_while_it_is_followed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "worker.log"
+    log.write_text("of an earlier run\n")
+    with following(log), log.open("a") as stream:
+        stream.write("erp.grades: 1 of 2 chunks\n")
+        stream.flush()
+    assert capfd.readouterr().err == "erp.grades: 1 of 2 chunks\n"
