@@ -36,10 +36,10 @@ lint: setup ## the linters and the type checker
 	@$(BIN)/lint-imports
 
 test: setup ## the everyday suite
-	@$(BIN)/pytest -n 2 -m 'not campaign'
+	@$(BIN)/pytest -n 3 -m 'not campaign'
 
 test-all: setup ## the campaigns, which `make test` leaves out
-	@$(BIN)/pytest -m campaign
+	@$(BIN)/pytest -n 2 -m campaign
 
 bench: setup ## the measurements of benchmarks/
 	@$(BIN)/python -m benchmarks

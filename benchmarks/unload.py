@@ -1,4 +1,4 @@
-"""The unload of one table of attendances against one `psql \\copy` of it to a CSV file, on the same machine.
+"""The unload of one table of attendances against psql's copy of it to a CSV file, on the same machine.
 
 Cold unload, and second unload with nothing changed, through the flow with two workers, start-up left out; wall-clock
 seconds, alternating runs, medians. The ratios count; the seconds are this machine's.
@@ -22,7 +22,7 @@ from erp.account import server_account, server_programs
 from erp.server import EmbeddedServer
 
 ROWS = 10_000_000
-ROUNDS = 3
+ROUNDS = 5
 WORKERS = 2
 
 TABLE = """

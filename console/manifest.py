@@ -51,7 +51,7 @@ def verify(storage: Storage, manifest: ManifestId = None, use_profile: UseProfil
     files = sum(len(table.chunks) for table in checked.tables)
     typer.echo(f"{checked.id}: {files:,} files, {_rows(checked):,} rows, {found or 'no'} difference(s)")
     if found:
-        say("unload again: what differs is read anew from the source")
+        say("delete the files that differ, then unload again: their chunks are read anew from the source")
         raise typer.Exit(1)
 
 

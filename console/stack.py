@@ -1,11 +1,16 @@
 """`reprise up|down|status`: the local stack."""
 
 import os
-from typing import Annotated
+import shlex
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from console.output import columns, say
+from deployments.environment import OWNER
+
+if TYPE_CHECKING:
+    from deployments.stack import StackFolder
 
 UseProfile = Annotated[
     bool,
@@ -31,14 +36,31 @@ def down() -> None:
     say(f"ended {ended} process(es)" if ended else "nothing was running")
 
 
-def status() -> None:
+def status(
+    env: Annotated[
+        bool, typer.Option("--env", help="Print what lets the `prefect` command use the stack, for a shell to eval.")
+    ] = False,
+) -> None:
     """Show what runs; exit code 1 when the Prefect server or the worker does not."""
     from console.connection import stack_folder
     from deployments.stack import parts
 
-    found = parts(stack_folder())
-    typer.echo(columns(("part", "state", "where"), [(p.name, "up" if p.is_up else "down", p.where) for p in found]))
+    folder = stack_folder()
+    found = parts(folder)
     server, worker, _ = found
+    if env and server.is_up:
+        typer.echo(_exports(folder))
+    elif not env:
+        table = [(part.name, "up" if part.is_up else "down", part.where) for part in found]
+        typer.echo(columns(("part", "state", "where"), table))
     if not (server.is_up and worker.is_up):
         say("start what is down: reprise up")
         raise typer.Exit(1)
+
+
+def _exports(folder: "StackFolder") -> str:
+    stack = folder.read()
+    assert stack is not None  # its server is up
+    wanted = folder.environment(os.environ, stack.server)
+    changed = {name: value for name, value in sorted(wanted.items()) if os.environ.get(name) != value}
+    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in changed.items() if name != OWNER)

@@ -6,7 +6,7 @@ from runs import content, fill, newest, run, run_killed
 from tasks.manifest import list_manifests
 from tasks.storage import S3Area, open_area, read_bytes
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
+pytestmark = [pytest.mark.campaign, pytest.mark.usefixtures("prefect_server")]
 
 ONE_LARGE_CHUNK = ("--chunk-blocks", "2048")  # more than 8 MB, which is more than one part
 

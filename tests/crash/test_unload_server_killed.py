@@ -19,7 +19,7 @@ from tasks.unload import cut
 from tasks.unload.snapshot import HeldSnapshot, held_snapshot
 from tasks.unload.source import Source
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
+pytestmark = [pytest.mark.campaign, pytest.mark.usefixtures("prefect_server")]
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from readme import commands_of_readme, run_in_shell
 
 from deployments.environment import OWNER
 from deployments.stack import Stack, StackFolder
@@ -63,6 +64,7 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.campaign
 def test_up_starts_once_heals_what_was_killed_and_down_ends_all(poisoned: dict[str, str], home: Path) -> None:
     first = reprise(poisoned, "up")
     assert first.returncode == 0, first.stderr
@@ -116,6 +118,10 @@ def test_the_main_job_from_one_command_and_again(poisoned: dict[str, str], home:
         line for line in first.stdout.splitlines() if line.startswith("erp.")
     ]
     assert stack_of(home) == stack
+
+    by_hand = run_in_shell(commands_of_readme("status --env"), poisoned)
+    assert by_hand.returncode == 0, by_hand.stdout + by_hand.stderr
+    assert "Flow run finished successfully" in by_hand.stdout
 
     (home / "warehouse" / "publications" / "latest.json").write_text("no JSON")
     failed = reprise(poisoned, "run", "--scale", "0.01")

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 import psutil
 import psycopg
 import pytest
+from readme import commands_of_readme, run_in_shell
 
 from deployments.environment import OWNER
 from deployments.server import PrefectServer
@@ -135,6 +136,21 @@ def test_a_password_shows_nowhere(
     assert not [file for file in kept if secret.encode() in file.read_bytes()]
 
 
+def test_the_commands_of_the_readme_serve_any_database(school: str, configured: dict[str, str], tmp_path: Path) -> None:
+    commands = commands_of_readme("reprise unload")
+    for shown, real in {
+        "postgresql://reader@db.example.org/erp": f"'{school}'",
+        "--schema public": "--schema s",
+        "/data/staging": str(tmp_path / "staging"),
+    }.items():
+        assert shown in commands
+        commands = commands.replace(shown, real)
+    done = run_in_shell(commands, configured)
+    assert done.returncode == 0, done.stderr
+    assert "2 files, 1,000 rows, no difference(s)" in done.stdout
+
+
+@pytest.mark.campaign
 def test_two_consoles_at_once_share_a_server_and_both_succeed(
     school: str, caller: dict[str, str], tmp_path: Path, home: Path
 ) -> None:

@@ -250,7 +250,7 @@ def killer_of_copies(dsn: str, *, times: int) -> Iterator[Callable[[], int]]:
             while killed < times and not done.is_set():
                 killed += connection.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_progress_copy "
-                    "WHERE datname = current_database() AND tuples_processed > 100"
+                    "WHERE datname = current_database() AND tuples_processed > 100 LIMIT 1"
                 ).rowcount
 
     thread = threading.Thread(target=kill)

@@ -15,7 +15,7 @@ from warehouse_staging import NOON, make_staging
 from tasks.storage import open_area
 from tasks.warehouse.publication import latest_publication, publication_path, read_publication
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
+pytestmark = [pytest.mark.campaign, pytest.mark.usefixtures("prefect_server")]
 
 # Runs the flow, and kills itself instead of writing the first object whose path starts with the point given.
 CHILD = """
