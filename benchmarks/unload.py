@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -73,8 +74,8 @@ def _measure(server: EmbeddedServer, folder: Path) -> None:
     seconds: dict[str, list[float]] = {"psql": [], "cold": [], "unchanged": []}
     for number in range(ROUNDS):
         seconds["psql"].append(_timed(copy))
-        seconds["cold"].append(_timed(lambda area=f"area-{number}": unload(area)))
-        seconds["unchanged"].append(_timed(lambda area=f"area-{number}": unload(area)))
+        seconds["cold"].append(_timed(partial(unload, f"area-{number}")))
+        seconds["unchanged"].append(_timed(partial(unload, f"area-{number}")))
     medians = {name: statistics.median(taken) for name, taken in seconds.items()}
     for name, taken in seconds.items():
         _print(figure=name, rows=ROWS, median=medians[name], seconds=taken)
