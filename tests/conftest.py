@@ -17,6 +17,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import boto3
+import hypothesis
 import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
@@ -36,6 +37,11 @@ FOLDER.mkdir(exist_ok=True)
 ENVIRONMENT = isolated_environment(os.environ, home=HOME, prefect_home=HOME / "prefect") | {"REPRISE_HOME": str(HOME)}
 os.environ.clear()
 os.environ.update(ENVIRONMENT)
+
+
+# How long an example takes is the machine's affair, not the code's.
+hypothesis.settings.register_profile("reprise", deadline=None)
+hypothesis.settings.load_profile("reprise")
 
 
 def pytest_unconfigure() -> None:
