@@ -7,6 +7,10 @@ class ProfileUnusable(FatalError):
     """The user's own Prefect profile was asked for and names no server."""
 
 
+class TemporaryFolderForeign(FatalError):
+    """The folder for our temporary files is there and is not ours."""
+
+
 class ServerNotStarted(FatalError):
     """The Prefect server did not come up; the message has the end of its log."""
 

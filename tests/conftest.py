@@ -34,7 +34,10 @@ IS_XDIST_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 HOME = Path(os.environ[OWNER] if IS_XDIST_WORKER else tempfile.mkdtemp(prefix="reprise-tests-")).resolve()
 FOLDER = HOME / os.environ.get("PYTEST_XDIST_WORKER", "main")
 FOLDER.mkdir(exist_ok=True)
-ENVIRONMENT = isolated_environment(os.environ, home=HOME, prefect_home=HOME / "prefect") | {"REPRISE_HOME": str(HOME)}
+ENVIRONMENT = isolated_environment(os.environ, home=HOME, prefect_home=HOME / "prefect") | {
+    "REPRISE_HOME": str(HOME),
+    "TMPDIR": tempfile.gettempdir(),  # not ours alone: PostgreSQL's account, when we are root, must enter it
+}
 os.environ.clear()
 os.environ.update(ENVIRONMENT)
 

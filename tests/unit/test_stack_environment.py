@@ -1,8 +1,12 @@
 import os
 import sys
+import tempfile
 from pathlib import Path
 
+import pytest
+
 from deployments.environment import isolated_environment
+from deployments.errors import TemporaryFolderForeign
 
 CLOUD = {
     "PREFECT_API_URL": "https://api.prefect.cloud/api/accounts/1/workspaces/2",
@@ -46,3 +50,20 @@ def test_a_proxy_is_not_asked_for_this_machine() -> None:
 def test_programs_of_the_virtual_environment_come_first() -> None:
     path = isolated({"PATH": "/usr/bin"})["PATH"].split(os.pathsep)
     assert path == [str(Path(sys.executable).parent), "/usr/bin"]
+
+
+def test_temporary_files_lie_in_a_folder_of_the_user_s_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder = Path(isolated({})["TMPDIR"])
+    assert folder == tmp_path / f"reprise-tmp-{os.geteuid()}"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    assert isolated({})["TMPDIR"] == str(folder)
+
+
+def test_a_temporary_folder_that_leads_elsewhere_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / f"reprise-tmp-{os.geteuid()}").symlink_to("elsewhere")
+    with pytest.raises(TemporaryFolderForeign, match="belongs to somebody else; have it removed"):
+        isolated({})
