@@ -4,7 +4,9 @@
 
 SCALE ?= 1
 SEED ?= 42
+export SCALE SEED
 BIN := .venv/bin
+INSTALLED := .venv/installed
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -19,13 +21,15 @@ setup: ## install everything into .venv, by the hashes of requirements.lock (PYT
 		'install one, or name it: make setup PYTHON=/path/to/python3.11' >&2; exit 1
 
 run: setup ## the school's ERP becomes a warehouse, under Prefect: make run SCALE=0.1 SEED=2
-	@$(BIN)/reprise run --scale '$(SCALE)' --seed '$(SEED)'
+	@$(BIN)/reprise run --scale "$$SCALE" --seed "$$SEED"
 
 stop: ## end all that was started
-	@if [ -x $(BIN)/reprise ]; then $(BIN)/reprise down; fi
+	@if [ -e $(INSTALLED) ]; then $(BIN)/reprise down; \
+		else echo 'stop: skipped, since .venv is not there or not whole; `make setup` makes it' >&2; fi
 
 clean: stop ## remove all that was made
-	@if [ -x $(BIN)/python ]; then $(BIN)/python -m erp remove; fi
+	@if [ -e $(INSTALLED) ]; then $(BIN)/python -m erp remove; \
+		elif [ -e .reprise/erp ]; then echo 'clean: the ERP is removed without asking its server to end' >&2; fi
 	@rm -rf .reprise .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build *.egg-info
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
