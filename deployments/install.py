@@ -22,6 +22,7 @@ VENV_PYTHON = VENV / "bin" / "python"
 LOCK = ROOT / "requirements.lock"
 SIZE = ROOT / "requirements.size"  # megabytes of all files of the lock, as `make lock` downloaded them
 STAMP = VENV / "installed"
+MADE = VENV / "made"  # by which Python, and for which place: the environment's scripts hold its path
 LOG = VENV / "setup.log"
 
 VENV_MEGABYTES = 2_000
@@ -68,6 +69,7 @@ def install() -> None:
         f"Installing into .venv: about {download} MB to download (less what pip has in its cache), "
         f"{VENV_MEGABYTES / 1000:g} GB of disk; a few minutes."
     )
+    STAMP.unlink(missing_ok=True)  # an interrupted change is neither the old state nor the new one
     make_venv()
     with tempfile.TemporaryDirectory(prefix="reprise-setup-") as folder:
         build = Path(folder) / "build.lock"
@@ -111,19 +113,17 @@ def check_disk() -> None:
 
 
 def make_venv() -> None:
-    """Make the virtual environment, or keep a whole one of this same Python."""
-    configuration = VENV / "pyvenv.cfg"
-    version = "version = {}.{}.{}".format(*sys.version_info)
-    command = f"-m venv {VENV}"  # Python writes it down; another path there means that the checkout was moved
-    if VENV_PYTHON.exists() and configuration.exists():
-        lines = configuration.read_text(encoding="utf-8").splitlines()
-        if version in lines and any(line.startswith("command") and line.endswith(command) for line in lines):
-            return
+    """Make the virtual environment, or keep a whole one of this same Python in this same place. Raises SetupError."""
+    wanted = os.fsencode(f"{sys.version}\n{VENV}\n")
+    if VENV_PYTHON.exists() and MADE.exists() and MADE.read_bytes() == wanted:
+        return
+    MADE.unlink(missing_ok=True)
     done = subprocess.run(
         [sys.executable, "-m", "venv", "--clear", str(VENV)], check=False, capture_output=True, text=True
     )
     if done.returncode != 0:
         raise SetupError(f"the virtual environment {VENV} was not made: {(done.stderr or done.stdout).strip()}")
+    MADE.write_bytes(wanted)
 
 
 def locked_requirement(name: str) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from deployments import install
-from deployments.install import LOCK, SetupError, check_disk, failure, locked_requirement, worth_telling
+from deployments.install import LOCK, SetupError, check_disk, failure, locked_requirement, make_venv, worth_telling
 
 
 def test_the_lock_names_hashes_and_no_registry() -> None:
@@ -72,3 +72,38 @@ def test_the_stamp_changes_with_the_lock_and_with_the_place(monkeypatch: pytest.
     changed_lock.write_text("")
     monkeypatch.setattr(install, "LOCK", changed_lock)
     assert len({here, moved, install.fingerprint()}) == 3
+
+
+@pytest.fixture
+def venv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The folder of an environment that is not made yet."""
+    folder = tmp_path / "chez élève" / ".venv"
+    monkeypatch.setattr(install, "VENV", folder)
+    monkeypatch.setattr(install, "VENV_PYTHON", folder / "bin" / "python")
+    monkeypatch.setattr(install, "STAMP", folder / "installed")
+    monkeypatch.setattr(install, "MADE", folder / "made")
+    return folder
+
+
+def test_a_whole_environment_is_kept_and_a_broken_one_is_made_anew(venv: Path) -> None:
+    make_venv()
+    package = venv / "a large package"
+    package.write_text("")
+    make_venv()
+    assert package.exists()
+    (venv / "made").unlink()  # as when its making was interrupted
+    make_venv()
+    assert not package.exists()
+    assert (venv / "made").exists()
+
+
+def test_an_interrupted_change_is_not_believed(venv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_venv()
+    (venv / "installed").write_text("an earlier lock file's")
+    empty_lock = venv / "requirements.lock"
+    empty_lock.write_text("")
+    monkeypatch.setattr(install, "LOCK", empty_lock)
+    monkeypatch.setattr(install, "check_disk", lambda: None)
+    with pytest.raises(SetupError, match="does not list setuptools"):
+        install.install()
+    assert not (venv / "installed").exists()
