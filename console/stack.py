@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +12,8 @@ from deployments.environment import OWNER
 
 if TYPE_CHECKING:
     from deployments.stack import StackFolder
+
+OURS_ALONE = (OWNER, "TMPDIR")
 
 UseProfile = Annotated[
     bool,
@@ -48,9 +51,10 @@ def status(
     folder = stack_folder()
     found = parts(folder)
     server, worker, _ = found
-    if env and server.is_up:
-        typer.echo(_exports(folder))
-    elif not env:
+    if env:
+        # A shell's eval knows nothing of our exit code: it fails by what it is given.
+        typer.echo(_environment_of(folder) if server.is_up else "false")
+    else:
         table = [(part.name, "up" if part.is_up else "down", part.where) for part in found]
         typer.echo(columns(("part", "state", "where"), table))
     if not (server.is_up and worker.is_up):
@@ -58,9 +62,18 @@ def status(
         raise typer.Exit(1)
 
 
-def _exports(folder: "StackFolder") -> str:
+def _environment_of(folder: "StackFolder") -> str:
     stack = folder.read()
     assert stack is not None  # its server is up
-    wanted = folder.environment(os.environ, stack.server)
-    changed = {name: value for name, value in sorted(wanted.items()) if os.environ.get(name) != value}
-    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in changed.items() if name != OWNER)
+    return shell_code(os.environ, folder.environment(os.environ, stack.server))
+
+
+def shell_code(caller: Mapping[str, str], wanted: Mapping[str, str]) -> str:
+    """What makes a shell with the caller's environment one for the `prefect` command, as our own processes have it.
+
+    Not what only processes of ours need: the shell is not ours to stop, and its temporary folder stays.
+    """
+    changed = {name: value for name, value in sorted(wanted.items()) if caller.get(name) != value}
+    unwanted = sorted(name for name in caller if name.startswith("PREFECT_") and name not in wanted)
+    exports = [f"export {name}={shlex.quote(value)}" for name, value in changed.items() if name not in OURS_ALONE]
+    return "\n".join([*(f"unset {name}" for name in unwanted), *exports])

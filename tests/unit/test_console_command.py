@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from console.output import columns, following
+from console.stack import shell_code
 
 REPRISE = Path(sys.executable).with_name("reprise")
 
@@ -45,6 +46,22 @@ def test_status_of_nothing_names_the_command_that_starts_it(tmp_path: Path) -> N
     assert done.returncode == 1
     assert [line.split()[-2] for line in done.stdout.splitlines()[1:]] == ["down", "down", "down"]
     assert "reprise up" in done.stderr
+
+
+def test_a_shell_that_evaluates_the_environment_of_nothing_fails(tmp_path: Path) -> None:
+    done = reprise("status", "--env", home=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "false\n")
+    assert "reprise up" in done.stderr
+
+
+def test_a_shell_forgets_the_prefect_settings_that_are_not_of_the_stack() -> None:
+    caller = {"LANG": "fr", "PREFECT_PROFILE": "cloud", "PREFECT_API_KEY": "pnu_secret", "PREFECT_HOME": "/h/.prefect"}
+    wanted = {"LANG": "fr", "PREFECT_HOME": "/chez élève", "REPRISE_OWNER": "/h", "TMPDIR": "/tmp/reprise-tmp-1"}
+    assert shell_code(caller, wanted).splitlines() == [
+        "unset PREFECT_API_KEY",
+        "unset PREFECT_PROFILE",
+        "export PREFECT_HOME='/chez élève'",
+    ]
 
 
 def test_down_of_nothing_is_no_error(tmp_path: Path) -> None:
