@@ -1,5 +1,6 @@
 """`reprise run`: the main job on a real input, with everything that it needs on this machine."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -41,7 +42,7 @@ def run(
     say(f"  {stack.server.ui_url}")
     environment = folder.environment(os.environ, stack.server)
     _quietly([sys.executable, "-m", "deployments.blocks", dsn], environment)
-    _quietly([*PREFECT, "deploy", "--all"], environment)
+    _deploy(folder, environment)
     say(f"The flow {DEPLOYMENT}:")
     with following(folder.worker_log):
         _watch(areas, environment, f"its log: {stack.server.ui_url}, or {folder.worker_log}")
@@ -59,6 +60,19 @@ def _erp_up(folder: "StackFolder", *, scale: str, seed: str) -> str:
     if done.returncode != 0:
         raise StepFailed("the ERP is not there: mend what is said above, then run again")
     return done.stdout.strip()
+
+
+def _deploy(folder: "StackFolder", environment: Mapping[str, str]) -> None:
+    """Have the deployments of prefect.yaml as they are there. Raises StepFailed.
+
+    Once for each state of the file: deploying again would pause the schedule that a user has switched on.
+    """
+    from tasks.settings import CHECKOUT
+
+    wanted = hashlib.sha256((CHECKOUT / "prefect.yaml").read_bytes()).hexdigest()
+    if not folder.deployed.exists() or folder.deployed.read_text(encoding="utf-8") != wanted:
+        _quietly([*PREFECT, "deploy", "--all"], environment)
+        folder.deployed.write_text(wanted, encoding="utf-8")
 
 
 def _watch(areas: Mapping[str, str], environment: Mapping[str, str], where: str) -> None:

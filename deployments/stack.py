@@ -59,6 +59,11 @@ class StackFolder:
         return self.home / "stack" / "state.json"
 
     @property
+    def deployed(self) -> Path:
+        """What was deployed last, beside the database that has it."""
+        return self.prefect_home / "deployed"
+
+    @property
     def lock(self) -> Path:
         return self.home / "stack" / "lock"
 
