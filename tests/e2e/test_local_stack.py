@@ -1,5 +1,6 @@
 """The local stack as a person uses it: processes, a real server, a real worker, deployments, the whole job."""
 
+import json
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import psutil
 import pytest
@@ -55,6 +57,18 @@ def processes_of(home: Path) -> list[list[str]]:
         except psutil.Error:
             continue
     return found
+
+
+def schedule_is_active(api_url: str, *, switch_on: bool = False) -> bool:
+    """Whether the nightly schedule is on, after switching it on when that is asked for."""
+    with urlopen(f"{api_url}/deployments/name/erp-to-warehouse/local") as response:
+        deployment = json.load(response)
+    (schedule,) = deployment["schedules"]
+    if switch_on:
+        address, change = f"{api_url}/deployments/{deployment['id']}/schedules/{schedule['id']}", b'{"active": true}'
+        urlopen(Request(address, change, {"Content-Type": "application/json"}, method="PATCH")).close()
+        return schedule_is_active(api_url)
+    return bool(schedule["active"])
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -110,6 +124,7 @@ def test_the_main_job_from_one_command_and_again(poisoned: dict[str, str], home:
     assert stack.server is not None
     assert f"Prefect's UI   {stack.server.ui_url}" in first.stdout
 
+    assert schedule_is_active(stack.server.api_url, switch_on=True)
     files = sorted((home / "staging" / "data").rglob("*.parquet"))
     second = reprise(poisoned, "run", "--scale", "0.01")
     assert second.returncode == 0, second.stdout + second.stderr
@@ -118,6 +133,7 @@ def test_the_main_job_from_one_command_and_again(poisoned: dict[str, str], home:
         line for line in first.stdout.splitlines() if line.startswith("erp.")
     ]
     assert stack_of(home) == stack
+    assert schedule_is_active(stack.server.api_url), "the schedule that was switched on stays so"
 
     by_hand = run_in_shell(commands_of_readme("status --env"), poisoned)
     assert by_hand.returncode == 0, by_hand.stdout + by_hand.stderr
