@@ -61,16 +61,15 @@ def _without_password(source: str) -> str:
     """The source as it may be shown; does not return when it holds a password, but starts this process over.
 
     Flow runs show their parameters and the system shows command lines, so the password goes into PGPASSWORD, where
-    PostgreSQL's clients look.
+    PostgreSQL's clients look. Raises SourceRefused before anybody sees a source whose parts cannot be told apart.
     """
-    from psycopg import ProgrammingError
-    from psycopg.conninfo import conninfo_to_dict, make_conninfo
+    from psycopg.conninfo import make_conninfo
 
-    scheme, separator, rest = source.partition("://")
-    try:
-        parameters = conninfo_to_dict(f"{scheme.partition('+')[0]}://{rest}" if separator else source)
-    except ProgrammingError:
-        return source  # a block, or something that the flow refuses by its name
+    from tasks.unload.source import is_block, parameters_of_dsn
+
+    if is_block(source):
+        return source
+    parameters = parameters_of_dsn(source)
     password = parameters.pop("password", None)
     if password is not None:
         shown = make_conninfo(**{name: str(value) for name, value in parameters.items()})

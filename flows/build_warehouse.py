@@ -7,7 +7,7 @@ from tasks.storage import open_area
 from tasks.submit.local import LocalRunner
 from tasks.warehouse.build import builds_of
 from tasks.warehouse.publication import Publication
-from tasks.warehouse.report import show_publication
+from tasks.warehouse.report import show_builds
 from tasks.warehouse.warehouse import build_or_reuse, find_manifest, publish_snapshot
 
 
@@ -28,5 +28,5 @@ def build_warehouse(storage: str, warehouse: str, manifest: str | None = None) -
         for build in builds_of(snapshot, runner.spark_version)
     ]
     publication = publish_snapshot(snapshot, built, area)
-    show_publication(publication, built, area.uri)
+    show_builds(snapshot, built, area.uri)
     return publication

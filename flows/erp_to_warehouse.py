@@ -27,7 +27,7 @@ def erp_to_warehouse(
         storage: Staging area: a folder, s3://bucket/prefix, or the block s3-bucket/NAME.
         warehouse: Warehouse area, in the same forms.
         source_schema: Schema of the source whose tables are unloaded.
-        workers: Chunks that are read at the same time; each takes one connection.
+        workers: Chunks that are read at the same time; each takes two connections, and the run two more.
         source_name: Name of the server in manifests and keys; by default host, port and database.
         trust_restart: Reuse chunks of before a restart of the server; say yes only where its data folder is never
             replaced by a copy.

@@ -34,7 +34,7 @@ def unload_erp(
         source: Prefect block (sqlalchemy-connector/NAME), or a DSN without password.
         storage: Staging area: a folder, s3://bucket/prefix, or the block s3-bucket/NAME.
         source_schema: Schema of the source whose tables are unloaded.
-        workers: Chunks that are read at the same time; each takes one connection.
+        workers: Chunks that are read at the same time; each takes two connections, and the run two more.
         source_name: Name of the server in manifests and keys; by default host, port and database.
         trust_restart: Reuse chunks of before a restart of the server; say yes only where its data folder is never
             replaced by a copy.
@@ -73,7 +73,10 @@ def _unload_snapshot(
 def _receipts(
     plan: UnloadPlan, progress: dict[str, TableProgress], readers: Readers, area: StorageArea, workers: int
 ) -> dict[str, Receipt]:
-    """Receipts of all chunks, by key; one whose file is gone or has another size is not believed: its chunk runs."""
+    """Receipts of all chunks, by key.
+
+    One that speaks of another chunk, or whose file is gone or has another size, is not believed: its chunk runs.
+    """
     cached = unload_chunk.with_options(result_storage=receipts_of(area))
     refreshed = cached.with_options(refresh_cache=True)
     uncached = cached.with_options(cache_policy=NO_CACHE, persist_result=False)
@@ -90,7 +93,7 @@ def _receipts(
     for wanted in (chunks, disbelieved):
         for outcome in in_flight(submit, list(wanted), workers):
             chunk, receipt = outcome.chunk, outcome.result
-            if outcome.was_cached and area.size(receipt.path) != receipt.bytes:
+            if outcome.was_cached and not (chunk.is_of(receipt) and area.size(receipt.path) == receipt.bytes):
                 disbelieved.append(chunk)
                 continue
             receipts[chunk.key] = receipt

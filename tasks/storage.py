@@ -288,5 +288,9 @@ def _s3_refusals_explained(uri: str) -> Iterator[None]:
         if _status(error) >= 500 or _status(error) == 429:
             raise StorageUnavailable(f"storage {uri} is overloaded: {error}: run again") from error
         raise StorageRefused(f"storage {uri}: {error}: check bucket, region and permissions") from error
-    except (BotoCoreError, S3UploadFailedError) as error:
+    except S3UploadFailedError as error:
+        if isinstance(error.__context__, ClientError) and _status(error.__context__) >= 500:
+            raise StorageUnavailable(f"storage {uri} is overloaded: {error}: run again") from error
+        raise StorageRefused(f"storage {uri}: {error}: check bucket, credentials and permissions") from error
+    except BotoCoreError as error:
         raise StorageRefused(f"storage {uri}: {error}: check bucket, credentials and region") from error

@@ -38,11 +38,14 @@ def comparison_of(heap: Heap) -> sql.Composed:
 def require_same_heap(heap: Heap, row: Row) -> None:
     """Raises CatalogChanged or TableRewritten unless name, disk and snapshot all mean the planned heap."""
     if row["named"] != heap.oid:
-        raise CatalogChanged(f'table "{heap.full_name}" was renamed or replaced after the run had planned it')
+        raise CatalogChanged(
+            f'table "{heap.full_name}" was renamed or replaced after the run had planned it: run again'
+        )
     if not row["current"] == row["seen"] == heap.filenode:
         raise TableRewritten(
             f'table "{heap.full_name}" was rewritten (TRUNCATE, ALTER, VACUUM FULL …) after the snapshot: '
-            f"filenode {row['current']} now, {row['seen']} in the snapshot, {heap.filenode} in the plan"
+            f"filenode {row['current']} now, {row['seen']} in the snapshot, {heap.filenode} in the plan: "
+            "run again when that is over"
         )
 
 
@@ -56,9 +59,14 @@ def lock_and_compare(connection: Connection, heap: Heap) -> None:
 
 
 def require_same_catalog(connection: Connection, heap: Heap) -> None:
-    """Raises CatalogChanged unless the newest catalog describes the heap as the plan does."""
-    if heap_schema(connection, heap.oid).id != heap.schema_id:
-        raise CatalogChanged(f'table "{heap.full_name}" was altered after the run had planned it')
+    """Raises CatalogChanged unless the newest catalog describes the heap as the plan does.
+
+    Waits for no lock for longer than the lock timeout: a reader whose lock others wait behind may be waiting for us.
+    """
+    with snapshot_transaction(connection, None):
+        found = heap_schema(connection, heap.oid)
+    if found.id != heap.schema_id:
+        raise CatalogChanged(f'table "{heap.full_name}" was altered after the run had planned it: run again')
 
 
 def require_same_heaps(connection: Connection, heaps: Sequence[Heap]) -> None:
@@ -67,7 +75,9 @@ def require_same_heaps(connection: Connection, heaps: Sequence[Heap]) -> None:
     for row in connection.execute(query("current_filenodes", heaps=sql.Literal(list(wanted)))):
         heap = wanted[row["oid"]]
         if row["filenode"] != heap.filenode:
-            raise TableRewritten(f'table "{heap.full_name}" was rewritten or dropped while the run was reading')
+            raise TableRewritten(
+                f'table "{heap.full_name}" was rewritten or dropped while the run was reading: run again'
+            )
 
 
 def explained(error: psycopg.Error, heap: Heap) -> RepriseError:
@@ -78,7 +88,7 @@ def explained(error: psycopg.Error, heap: Heap) -> RepriseError:
             waited = f"waited {LOCK_TIMEOUT_MS / 1000:.0f} s"
             return SourceUnavailable(f'table "{heap.full_name}" is locked by somebody\'s DDL: {waited}: run again')
         case psycopg.errors.UndefinedTable() | psycopg.errors.InvalidSchemaName() | psycopg.errors.UndefinedColumn():
-            return CatalogChanged(f'table "{heap.full_name}" was dropped or altered under the run: {reason}')
+            return CatalogChanged(f'table "{heap.full_name}" was dropped or altered under the run: {reason}: run again')
         case psycopg.errors.InsufficientPrivilege():
             remedy = "grant the role SELECT on it, and BYPASSRLS where a row-level policy applies"
             return SourceRefused(f'table "{heap.full_name}" may not be read: {reason}: {remedy}')

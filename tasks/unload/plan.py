@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import duckdb
 
-from tasks.chunks import content_key
+from tasks.chunks import Receipt, content_key
 from tasks.errors import ManifestBroken, StorageUnavailable
 from tasks.manifest import Manifest, dataset_name, latest_manifest, safe_name
 from tasks.storage import StorageArea, read_bytes
 from tasks.unload.cut import CutHeap, Fingerprint, Range, cut, fingerprints
 from tasks.unload.snapshot import SnapshotRef, wait_for_fence
 from tasks.unload.source import SESSION, Connection, Source
-from tasks.unload.tables import Heap, Table, find_tables, with_text
+from tasks.unload.tables import Heap, Table, find_tables, left_out, with_text
 from tasks.unload.types import MAPPING_VERSION, ColumnPlan
 
 #: Raise it when the layout of chunk files changes for another reason than a newer writer.
@@ -41,6 +41,10 @@ class Chunk:
     path: str
     is_cacheable: bool
 
+    def is_of(self, receipt: Receipt) -> bool:
+        """Whether a receipt speaks of this chunk."""
+        return (receipt.key, receipt.path, receipt.rows) == (self.key, self.path, self.rows)
+
     def __str__(self) -> str:
         end = "" if self.range.end is None else self.range.end - 1
         return f"{self.heap.full_name} blocks {self.range.first}-{end}"
@@ -57,11 +61,12 @@ class TablePlan:
 
 @dataclass(frozen=True, kw_only=True)
 class UnloadPlan:
-    """Everything that one snapshot of one schema needs."""
+    """Everything that one snapshot of one schema needs; `left_out` are relations of it that are not unloaded."""
 
     dataset: str
     snapshot: SnapshotRef
     tables: tuple[TablePlan, ...]
+    left_out: tuple[str, ...]
 
 
 def make_plan(
@@ -96,7 +101,7 @@ def make_plan(
             for block_range, fingerprint in zip(cut_heap.ranges, taken[cut_heap.heap.oid], strict=True)
         )
         plans.append(TablePlan(table=table, heaps=cut_heaps, chunks=chunks))
-    return UnloadPlan(dataset=dataset, snapshot=snapshot, tables=tuple(plans))
+    return UnloadPlan(dataset=dataset, snapshot=snapshot, tables=tuple(plans), left_out=left_out(connection, schema))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,6 +37,23 @@ JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = {schema} AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
 ORDER BY c.relname
 
+-- name: left_out
+-- What somebody may miss: relations of the schema that hold no rows of their own or cannot be cut into blocks, and
+-- children of its tables that lie in other schemas (plain inheritance).
+SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' ELSE 'foreign table' END AS kind,
+       pg_catalog.format('%I.%I', n.nspname, c.relname) AS name
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = {schema} AND c.relkind IN ('v', 'm', 'f') AND NOT c.relispartition
+UNION ALL
+SELECT 'child table in another schema', pg_catalog.format('%I.%I', n.nspname, c.relname)
+FROM pg_catalog.pg_inherits i
+JOIN pg_catalog.pg_class p ON p.oid = i.inhparent AND p.relkind = 'r'
+JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace AND pn.nspname = {schema}
+JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.oid <> pn.oid
+ORDER BY 1, 2
+
 -- name: heaps
 -- The heap of a table, or those of a partitioned table's leaves.
 WITH RECURSIVE tree (oid) AS (
@@ -85,7 +102,8 @@ ORDER BY a.attnum
 -- ranges and composites, with enum labels and the versions of the extensions that own them.
 WITH RECURSIVE attributes AS (
     SELECT a.attnum, a.attname, a.atttypid, a.atttypmod, a.attmissingval::text AS missing, a.attgenerated,
-           CASE WHEN a.attgenerated <> '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END AS expression
+           -- Its tree, not pg_get_expr: that waits behind queued DDL, and shows the newest names under any snapshot.
+           CASE WHEN a.attgenerated <> '' THEN d.adbin::text END AS expression
     FROM pg_catalog.pg_attribute a
     LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     WHERE a.attrelid = {heap} AND a.attnum > 0 AND NOT a.attisdropped
@@ -108,7 +126,7 @@ SELECT 'attribute' AS part, NULL AS builtin, pg_catalog.concat_ws('|', pg_catalo
        atttypmod, attgenerated, expression, '=' || missing) AS description
 FROM attributes
 UNION ALL
-SELECT 'type', CASE WHEN n.nspname = 'pg_catalog' THEN t.typname::text END, pg_catalog.concat_ws('|', t.oid, n.nspname::text, t.typname::text, t.typtype, t.typtypmod, t.typoutput,
+SELECT 'type', CASE WHEN n.nspname = 'pg_catalog' THEN t.typname::text END, pg_catalog.concat_ws('|', t.oid, n.nspname::text, t.typname::text, t.typtype, t.typtypmod, t.typoutput::oid,
        (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(e.enumlabel::text), ',' ORDER BY e.enumsortorder)
         FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid),
        (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(':', c.attnum, pg_catalog.quote_ident(c.attname::text),

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import psycopg
 from psycopg import sql
 
-from tasks.errors import SnapshotLost, SourceRefused
+from tasks.errors import SnapshotLost, SourceRefused, SourceUnavailable
 from tasks.unload.queries import query
 from tasks.unload.source import OLDEST_VERSION, Connection, Source, connect, one_row, opening, reconnect
 
@@ -74,7 +74,10 @@ def held_snapshot(source: Source) -> Iterator[HeldSnapshot]:
         ref = SnapshotRef(name=row["name"], taken_at=taken_at, fence=row["fence"], server=server)
         yield HeldSnapshot(ref=ref, connection=connection)
     except psycopg.OperationalError as error:
-        raise SnapshotLost(f"the connection that held the snapshot was lost: {' '.join(str(error).split())}") from error
+        reason = " ".join(str(error).split())
+        if connection.closed:
+            raise SnapshotLost(f"the connection that held the snapshot was lost: {reason}: run again") from error
+        raise SourceUnavailable(f"source {source.name}: {reason}: run again") from error
     finally:
         connection.close()
 

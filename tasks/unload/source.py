@@ -40,6 +40,17 @@ MANNERS = {
     "jit": "off",
 }
 
+NO_DSN = (
+    "the source is no DSN that PostgreSQL understands: write postgresql://user@host:port/database, "
+    "with special characters as %XX"
+)
+
+#: PostgreSQL 17 and newer have this one, too; SET would be an error where it is unknown.
+NO_TRANSACTION_TIMEOUT = (
+    "SELECT pg_catalog.set_config('transaction_timeout', '0', true) "
+    "WHERE pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL"
+)
+
 Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
 
@@ -67,16 +78,9 @@ def source_of(reference: str, *, name: str | None = None, trust_restart: bool = 
     Blocks: `sqlalchemy-connector/<name>` and `async-sqlalchemy-connector/<name>` of prefect-sqlalchemy.
     Raises SourceRefused when the reference cannot be understood, or shows a password.
     """
-    is_block = reference.startswith(("sqlalchemy-connector/", "async-sqlalchemy-connector/"))
-    try:
-        parameters = _parameters_of_block(reference) if is_block else conninfo_to_dict(_plain_dsn(reference))
-    except psycopg.ProgrammingError as error:
-        reason = " ".join(str(error).split())
-        raise SourceRefused(f"the source is no DSN: {reason}: write postgresql://user@host:port/database") from error
-    if not parameters:
-        raise SourceRefused("the source names no host and no database: write postgresql://user@host:port/database")
+    parameters = _parameters_of_block(reference) if is_block(reference) else parameters_of_dsn(reference)
     password = parameters.pop("password", None)
-    if password is not None and not is_block:
+    if not is_block(reference) and password is not None:
         raise SourceRefused(
             "the source's DSN has a password, which would be kept with the run's parameters: "
             "give it in PGPASSWORD or a password file, or save a block and name that"
@@ -90,6 +94,25 @@ def source_of(reference: str, *, name: str | None = None, trust_restart: bool = 
         password=None if password is None else str(password),
         trust_restart=trust_restart,
     )
+
+
+def is_block(reference: str) -> bool:
+    """Whether a source is named by a Prefect block."""
+    return reference.startswith(("sqlalchemy-connector/", "async-sqlalchemy-connector/"))
+
+
+def parameters_of_dsn(dsn: str) -> dict[str, Any]:
+    """The parameters in a DSN, by libpq's names. Raises SourceRefused, which quotes nothing: it may be the password."""
+    try:
+        parameters = dict(conninfo_to_dict(_plain_dsn(dsn)))
+    except psycopg.ProgrammingError:
+        raise SourceRefused(NO_DSN) from None  # libpq's own words quote what it did not understand
+    if not parameters or any("@" in str(parameters.get(part, "")) for part in ("host", "port", "dbname")):
+        raise SourceRefused(NO_DSN)
+    if "sslpassword" in parameters:
+        raise SourceRefused("the source's DSN has an sslpassword, which would be kept: save a block, and name that")
+    parameters.pop("client_encoding", None)  # files are UTF-8
+    return parameters
 
 
 def _plain_dsn(reference: str) -> str:
@@ -110,7 +133,9 @@ def _parameters_of_block(reference: str) -> dict[str, Any]:
     info = block.connection_info
     url = info.create_url() if isinstance(info, ConnectionComponents) else make_url(info)
     dsn = _plain_dsn(url.render_as_string(hide_password=False))
-    return conninfo_to_dict(dsn, **(block.connect_args or {}))
+    parameters = dict(conninfo_to_dict(dsn, **(block.connect_args or {})))
+    parameters.pop("client_encoding", None)
+    return parameters
 
 
 def connect(source: Source) -> Connection:
@@ -185,4 +210,5 @@ def opening(snapshot: str | None) -> sql.Composed:
         statements.append(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot)))
     for name, value in (SESSION | MANNERS).items():
         statements.append(sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), sql.Literal(value)))
+    statements.append(sql.SQL(NO_TRANSACTION_TIMEOUT))
     return sql.SQL("; ").join(statements)

@@ -66,6 +66,12 @@ def find_tables(connection: Connection, schema: str) -> tuple[Table, ...]:
     return tuple(_table(connection, schema, row) for row in rows)
 
 
+def left_out(connection: Connection, schema: str) -> tuple[str, ...]:
+    """Relations that an unload of the schema does not show though somebody may expect it, e.g. `view erp.totals`."""
+    rows = connection.execute(query("left_out", schema=sql.Literal(schema))).fetchall()
+    return tuple(f"{row['kind']} {row['name']}" for row in rows)
+
+
 def with_text(tables: Iterable[Table], columns: frozenset[tuple[str, str]]) -> tuple[Table, ...]:
     """The tables, with the named columns (table's full name, column) carried as text."""
     return tuple(

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Mapping
 
-from prefect import task
+from prefect import get_run_logger, task
 from prefect.tasks import exponential_backoff
 
 from tasks.chunks import CONTENT, Receipt, is_retryable
@@ -43,7 +43,7 @@ def plan_unload(
     source: Source, snapshot: HeldSnapshot, schema: str, area: StorageArea, text_columns: TextColumns, workers: int
 ) -> UnloadPlan:
     """Plan the unload of a schema under the held snapshot; safe to repeat. Raises SourceRefused, ReplanError."""
-    return make_plan(
+    plan = make_plan(
         source=source,
         connection=snapshot.connection,
         snapshot=snapshot.ref,
@@ -52,6 +52,9 @@ def plan_unload(
         text_columns=text_columns,
         workers=workers,
     )
+    for relation in plan.left_out:
+        get_run_logger().warning("left out: %s", relation)
+    return plan
 
 
 @task(

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
 
+from tasks.manifest import Manifest
 from tasks.warehouse.build import Build, Built
-from tasks.warehouse.publication import Publication
 
 Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
@@ -28,8 +28,8 @@ class BuildProgress:
         update_progress_artifact(self._artifact, progress=min(100.0, 100 * self._lines / len(self._build.outputs)))
 
 
-def show_publication(publication: Publication, built: list[Built], uri: str) -> None:
-    """Publish what was built as a table in Prefect's UI."""
+def show_builds(manifest: Manifest, built: list[Built], uri: str) -> None:
+    """Publish what was built from a manifest as a table in Prefect's UI."""
     create_table_artifact(
         key="warehouse-tables",
         table=[
@@ -44,5 +44,5 @@ def show_publication(publication: Publication, built: list[Built], uri: str) -> 
             for build in built
             for table in build.receipt.tables
         ],
-        description=f"warehouse {uri}, snapshot of {publication.snapshot_at:%Y-%m-%d %H:%M:%S} UTC",
+        description=f"warehouse {uri}, snapshot of {manifest.snapshot_at:%Y-%m-%d %H:%M:%S} UTC",
     )

@@ -198,3 +198,13 @@ def test_receipts_need_nothing_of_the_prefect_server_that_saw_them(database: str
         with get_client(sync_client=True) as client:
             assert len(client.read_flow_runs()) == 1, "the run went to the other server"
     assert_published(database, tmp_path / "staging")
+
+
+def test_a_receipt_under_another_chunk_s_key_is_not_believed(database: str, tmp_path: Path) -> None:
+    execute(database, "CREATE TABLE a AS SELECT 1 AS i", "CREATE TABLE b AS SELECT 2 AS i UNION SELECT 3")
+    unload(database, tmp_path)
+    first, second = (newest(tmp_path).table(name).chunks[0].key for name in ("a", "b"))
+    record = (tmp_path / "receipts" / first).read_text()
+    (tmp_path / "receipts" / second).write_text(record.replace(f'"storage_key":"{first}"', f'"storage_key":"{second}"'))
+    assert chunks_run(unload(database, tmp_path)) == {"public.a": 0, "public.b": 1}
+    assert_published(database, tmp_path)

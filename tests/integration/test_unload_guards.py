@@ -26,6 +26,7 @@ import tasks.unload.unload
 from tasks.errors import CatalogChanged, ChunkNotRead, SourceUnavailable, TableRewritten
 from tasks.unload.copy import Readers
 from tasks.unload.plan import make_plan
+from tasks.unload.read import ChunkReader
 from tasks.unload.unload import manifest_of
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -237,6 +238,41 @@ def test_a_backend_killed_at_every_copy_ends_the_run_with_one_error(
     assert manifests(tmp_path) == []
     unload(database, tmp_path)
     assert_published(database, tmp_path)
+
+
+def test_queued_ddl_on_a_table_with_a_generated_column_waits_for_one_chunk_and_no_longer(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute(database, "CREATE TABLE t (a int, b int GENERATED ALWAYS AS (a * 2) STORED)", "INSERT INTO t VALUES (1)")
+    write = ChunkReader.write_parquet
+    waiting = threading.Thread(target=execute, args=(database, "ALTER TABLE t ADD COLUMN c int"))
+
+    def write_while_ddl_waits(self: ChunkReader, *args: Any) -> None:
+        write(self, *args)
+        if waiting.ident is None:
+            waiting.start()
+            with psycopg.connect(database, autocommit=True) as connection:
+                while not connection.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
+                    assert waiting.is_alive(), "the DDL waits for the reader"
+
+    monkeypatch.setattr(ChunkReader, "write_parquet", write_while_ddl_waits)
+    unload(database, tmp_path)
+    waiting.join(timeout=30)
+    assert not waiting.is_alive()
+    assert published_rows(tmp_path, "t", what="a, b") == [(1, 2)]
+
+
+def test_a_locked_table_with_a_generated_column_is_named_before_the_run_fails(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute(database, "CREATE TABLE t (a int, b int GENERATED ALWAYS AS (a * 2) STORED)")
+    make_retries_quick(monkeypatch)
+    make_lock_timeout(monkeypatch, 100)
+    with psycopg.connect(database) as owner:
+        owner.execute("LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(SourceUnavailable, match=r'table "public.t" is locked by somebody\'s DDL: .*run again'):
+            unload(database, tmp_path)
+    unload(database, tmp_path)
 
 
 @contextmanager

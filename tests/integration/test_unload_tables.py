@@ -211,3 +211,21 @@ def test_a_foreign_table_among_the_leaves_is_refused(database: str, tmp_path: Pa
     )
     with pytest.raises(SourceRefused, match=r'table "public.t_far" is a foreign table: only heaps'):
         unload(database, tmp_path)
+
+
+def test_what_is_left_out_is_said(database: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    execute(
+        database,
+        "CREATE TABLE t (i int)",
+        "CREATE VIEW seen AS SELECT i FROM t",
+        'CREATE MATERIALIZED VIEW "Kept" AS SELECT i FROM t',
+        "CREATE SCHEMA elsewhere",
+        "CREATE TABLE elsewhere.child () INHERITS (t)",
+    )
+    unload(database, tmp_path)
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert said == [
+        "left out: child table in another schema elsewhere.child",
+        'left out: materialized view public."Kept"',
+        "left out: view public.seen",
+    ]
