@@ -78,6 +78,8 @@ class ShortErrors(logging.Filter):
         if record.exc_info and isinstance(record.exc_info[1], RepriseError):
             record.exc_info = None  # the console's handler is the last one
             return record.levelno < logging.ERROR
+        if record.name == "psycopg.transaction":  # a rollback on a lost connection; what lost it is raised
+            return False
         # The first is the same error once more, the second how Prefect says goodbye to what it has yet to send.
         return not record.getMessage().startswith(("Finished in state Failed", "Still processing items"))
 

@@ -2,6 +2,8 @@
 
     spark-submit students.py --students URI --grades URI --attendances URI --audiences URI --output-uri URI
 
+(where the project is not installed, with `--py-files` and a zip of the package `spark`).
+
 Each URI is what `spark.sources` understands. One row a student; the ERP's columns, then
 
 average_grade        decimal(9,6): mean of the grades that are not NULL, rounded half up at the sixth decimal; NULL

@@ -2,6 +2,8 @@
 
     spark-submit tables.py --campuses URI --companies URI … --output-uri URI
 
+(where the project is not installed, with `--py-files` and a zip of the package `spark`).
+
 Each URI is what `spark.sources` understands. At least one table is given; those that are not are not written.
 """
 
