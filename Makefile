@@ -40,7 +40,7 @@ lint: setup ## the linters and the type checker
 	@$(BIN)/lint-imports
 
 test: setup ## the everyday suite
-	@$(BIN)/pytest -n 3 -m 'not campaign'
+	@$(BIN)/pytest -n 4 --dist loadfile -m 'not campaign'
 
 test-all: setup ## the campaigns, which `make test` leaves out
 	@$(BIN)/pytest -n 2 -m campaign

@@ -9,7 +9,7 @@ from runs import fill, start, wait
 from tasks.manifest import latest_manifest, list_manifests, read_manifest
 from tasks.storage import PARTIAL, open_area
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
+pytestmark = [pytest.mark.campaign, pytest.mark.usefixtures("prefect_server")]
 
 
 def test_two_runs_at_once_both_publish_the_whole(database: str, tmp_path: Path) -> None:

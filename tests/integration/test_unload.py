@@ -187,6 +187,7 @@ def test_two_schemas_share_an_area(database: str, tmp_path: Path) -> None:
     assert chunks_run(unload(database, tmp_path, source_schema="école")) == {"école.small": 0}
 
 
+@pytest.mark.campaign
 def test_receipts_need_nothing_of_the_prefect_server_that_saw_them(database: str, tmp_path: Path) -> None:
     execute(database, *SMALL)
     unload(database, tmp_path / "staging")
